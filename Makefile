@@ -1,0 +1,18 @@
+# The one task runner: make is everywhere. Each target is a line here and a script in scripts/.
+.PHONY: help demo test check sqlx
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: ## see it work: PostgreSQL, API, workers and a fake Bluesky on this machine (ARGS=--once: do it and exit)
+	@scripts/demo $(ARGS)
+
+test: ## everything CI runs, from nothing, with a PostgreSQL of its own
+	@scripts/test
+
+check: ## deny, machete, typos and shellcheck, where they are installed
+	@scripts/check
+
+sqlx: ## renew .sqlx after a change of a query or a migration
+	@scripts/sqlx renew

@@ -1,0 +1,135 @@
+//! A fake PDS: the part of a server that a publisher meets, obeying the lexicons to the letter.
+//!
+//! It is built from the platform sheet and the lexicons, never from what the connector sends: every request is checked
+//! (method, parameters, content type, body, the record itself), tokens end and rotate by the fake's clock, a put of the
+//! identical record changes nothing, and the documented limits are enforced. What goes wrong on purpose is the harness's
+//! business; a fault is armed by the method's name, e.g. `com.atproto.repo.putRecord`.
+//!
+//! Over HTTP, beside what every fake has: `POST /_fake/accounts {handle, did, password}` makes an account,
+//! `DELETE /_fake/accounts/{did}/password` revokes its app password, `POST /_fake/accounts/{did}/status {status}`
+//! takes it down or back, `DELETE /_fake/accounts/{did}/blobs` throws away the blobs that no record refers to.
+
+mod cid;
+mod control;
+mod lexicon;
+mod limits;
+mod repo;
+mod request;
+mod sessions;
+mod xrpc;
+
+use self::{limits::Limits, repo::Repos, sessions::Sessions};
+use axum::{Router, http::Method};
+use publisher::fake::{Entry, FakeKit, FakePlatform};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// An account of the fake.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct FakeAccount {
+    /// `alice.test`
+    pub handle: String,
+    /// `did:plc:…`
+    pub did: String,
+    /// Its app password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for FakeAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FakeAccount")
+            .field("handle", &self.handle)
+            .field("did", &self.did)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The fake PDS.
+#[derive(Debug)]
+pub struct FakePds {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sessions: Sessions,
+    repos: Repos,
+    limits: Limits,
+}
+
+/// A fake PDS with these accounts.
+pub fn fake(accounts: Vec<FakeAccount>) -> Arc<FakePds> {
+    Arc::new(FakePds::new(accounts))
+}
+
+impl FakePds {
+    /// A PDS with these accounts and empty repositories.
+    pub fn new(accounts: Vec<FakeAccount>) -> Self {
+        let mut state = State::default();
+        for account in accounts {
+            state.sessions.add(account);
+        }
+        Self {
+            state: Mutex::new(state),
+        }
+    }
+
+    /// The posts of a repository, by key.
+    pub fn records(&self, did: &str) -> Vec<(String, Value)> {
+        self.lock().repos.posts(did)
+    }
+
+    /// Revokes the app password and every refresh token made with it; access tokens go on until they end.
+    pub fn revoke_app_password(&self, did: &str) {
+        self.lock().sessions.revoke(did);
+    }
+
+    /// Sets `takendown`, `suspended` or `deactivated`, or makes the account active again.
+    pub fn set_status(&self, did: &str, status: Option<&str>) {
+        self.lock().sessions.set_status(did, status);
+    }
+
+    /// Throws away the blobs that no record refers to.
+    pub fn collect_blobs(&self, did: &str) {
+        self.lock().repos.collect_blobs(did);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FakePlatform for FakePds {
+    fn name(&self) -> &'static str {
+        "bluesky"
+    }
+
+    fn routes(self: Arc<Self>, kit: FakeKit) -> Router {
+        xrpc::routes(Arc::clone(&self), kit).merge(control::routes(self))
+    }
+
+    fn attempted(&self, method: &Method, path: &str, body: &[u8], kit: &FakeKit) -> Option<Entry> {
+        let nsid = path.strip_prefix("/xrpc/")?;
+        if method != Method::POST || !matches!(nsid, xrpc::PUT_RECORD | xrpc::CREATE_RECORD) {
+            return None;
+        }
+        let input: Value = serde_json::from_slice(body).ok()?;
+        Some(repo::entry(nsid, &input, kit.clock.now(), false, ""))
+    }
+
+    fn about(&self) -> Value {
+        let accounts: Vec<Value> = self
+            .lock()
+            .sessions
+            .accounts()
+            .map(|one| json!({ "handle": one.handle, "did": one.did }))
+            .collect();
+        json!({ "what": "a fake PDS", "accounts": accounts, "calls": xrpc::CALLS, "control": [
+            "POST /_fake/accounts {handle, did, password}",
+            "DELETE /_fake/accounts/{did}/password",
+            "POST /_fake/accounts/{did}/status {status}",
+            "DELETE /_fake/accounts/{did}/blobs",
+        ] })
+    }
+}

@@ -1,0 +1,370 @@
+//! Repositories: blobs and records, with the semantics that the connector's safety rests on.
+
+use super::{
+    cid::Cid,
+    lexicon::{self, Rule},
+    xrpc::Refusal,
+};
+use chrono::{DateTime, Utc};
+use publisher::fake::Entry;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+
+/// Largest blob: the default of a PDS that people host themselves.
+const BLOB_BYTES_MAX: usize = 5 * 1024 * 1024;
+
+/// Every repository, by DID.
+#[derive(Debug, Default)]
+pub(super) struct Repos(HashMap<String, Repo>);
+
+#[derive(Debug, Default)]
+struct Repo {
+    /// By collection and key.
+    records: BTreeMap<(String, String), (String, Value)>,
+    /// By content id.
+    blobs: HashMap<String, Value>,
+    revision: u64,
+}
+
+/// What a write came to.
+pub(super) struct Written {
+    pub(super) output: Value,
+    /// Whether something became visible that was not there.
+    pub(super) effective: bool,
+    pub(super) note: &'static str,
+}
+
+/// The ledger's entry for a write.
+pub(super) fn entry(
+    nsid: &str,
+    input: &Value,
+    at: DateTime<Utc>,
+    effective: bool,
+    note: &str,
+) -> Entry {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Entry {
+        at,
+        account: text(&input["repo"]),
+        route: nsid.to_owned(),
+        text: text(&input["record"]["text"]),
+        key: input["rkey"].as_str().map(str::to_owned),
+        effective,
+        note: note.to_owned(),
+    }
+}
+
+impl Repos {
+    /// The posts of a repository, by key.
+    pub(super) fn posts(&self, did: &str) -> Vec<(String, Value)> {
+        let records = self.0.get(did).map(|repo| &repo.records);
+        records
+            .into_iter()
+            .flatten()
+            .filter(|((collection, _), _)| collection == "app.bsky.feed.post")
+            .map(|((_, rkey), (_, record))| (rkey.clone(), record.clone()))
+            .collect()
+    }
+
+    /// Throws away the blobs that no record refers to.
+    pub(super) fn collect_blobs(&mut self, did: &str) {
+        let Some(repo) = self.0.get_mut(did) else {
+            return;
+        };
+        let records: String = repo
+            .records
+            .values()
+            .map(|(_, record)| record.to_string())
+            .collect();
+        repo.blobs.retain(|cid, _| records.contains(cid.as_str()));
+    }
+
+    /// Takes a blob. Errors: too large. The server looks at the bytes and believes them, not the header.
+    pub(super) fn upload(
+        &mut self,
+        did: &str,
+        content_type: &str,
+        bytes: &[u8],
+    ) -> Result<Value, Refusal> {
+        if bytes.len() > BLOB_BYTES_MAX {
+            return Err(Refusal::new(
+                413,
+                "PayloadTooLarge",
+                "request entity too large",
+            ));
+        }
+        let cid = Cid::of_bytes(bytes).to_string();
+        let mime = sniff(bytes).unwrap_or(content_type);
+        let blob = json!({ "$type": "blob", "ref": { "$link": cid }, "mimeType": mime, "size": bytes.len() });
+        self.0
+            .entry(did.to_owned())
+            .or_default()
+            .blobs
+            .insert(cid, blob.clone());
+        Ok(json!({ "blob": blob }))
+    }
+
+    /// Creates or replaces a record. Errors: the record is invalid, a swap does not fit, a blob is missing.
+    pub(super) fn put(&mut self, did: &str, input: &Value) -> Result<Written, Refusal> {
+        let (collection, rkey) = (string(&input["collection"]), string(&input["rkey"]));
+        let (cid, status) = judged(&collection, &rkey, &input["record"])?;
+        let repo = self.0.entry(did.to_owned()).or_default();
+        let key = (collection, rkey);
+        let uri = format!("at://{did}/{}/{}", key.0, key.1);
+        let current = repo.records.get(&key).map(|(cid, _)| cid.clone());
+        // The identical record first: before swaps, before blobs, and without a commit.
+        if current.as_ref() == Some(&cid) {
+            let output = json!({ "uri": uri, "cid": cid, "validationStatus": status });
+            return Ok(Written {
+                output,
+                effective: false,
+                note: "the identical record was there already",
+            });
+        }
+        let swap = input.get("swapRecord");
+        if swap.is_some_and(|swap| swap.as_str() != current.as_deref()) {
+            let at = current.as_deref().unwrap_or("null");
+            return Err(Refusal::new(
+                400,
+                "InvalidSwap",
+                format!("Record was at {at}"),
+            ));
+        }
+        repo.check_commit(input)?;
+        repo.check_blobs(&input["record"])?;
+        let note = if current.is_some() {
+            "replaced another record"
+        } else {
+            ""
+        };
+        repo.records
+            .insert(key, (cid.clone(), input["record"].clone()));
+        let output = json!({ "uri": uri, "cid": cid, "commit": repo.commit(did), "validationStatus": status });
+        Ok(Written {
+            output,
+            effective: true,
+            note,
+        })
+    }
+
+    /// Creates a record. Errors: as [`Repos::put`]; an existing key is an internal error, as it is in reality.
+    pub(super) fn create(&mut self, did: &str, input: &Value) -> Result<Written, Refusal> {
+        let collection = string(&input["collection"]);
+        let repo = self.0.entry(did.to_owned()).or_default();
+        let minted = crate::tid::mint(
+            i64::try_from(repo.revision).unwrap_or_default() + 1,
+            uuid::Uuid::nil(),
+        );
+        let rkey = input["rkey"].as_str().map_or(minted, str::to_owned);
+        let (cid, status) = judged(&collection, &rkey, &input["record"])?;
+        repo.check_commit(input)?;
+        repo.check_blobs(&input["record"])?;
+        let key = (collection, rkey);
+        if repo.records.contains_key(&key) {
+            return Err(Refusal::new(
+                500,
+                "InternalServerError",
+                "Internal Server Error",
+            ));
+        }
+        let uri = format!("at://{did}/{}/{}", key.0, key.1);
+        repo.records
+            .insert(key, (cid.clone(), input["record"].clone()));
+        let output = json!({ "uri": uri, "cid": cid, "commit": repo.commit(did), "validationStatus": status });
+        Ok(Written {
+            output,
+            effective: true,
+            note: "",
+        })
+    }
+
+    /// Deletes a record; a missing one is no error.
+    pub(super) fn delete(&mut self, did: &str, input: &Value) -> Result<Value, Refusal> {
+        let repo = self.0.entry(did.to_owned()).or_default();
+        let key = (string(&input["collection"]), string(&input["rkey"]));
+        if let Some(swap) = input["swapRecord"].as_str()
+            && repo.records.get(&key).is_none_or(|(cid, _)| cid != swap)
+        {
+            return Err(Refusal::new(
+                400,
+                "InvalidSwap",
+                "Record was at another CID",
+            ));
+        }
+        repo.check_commit(input)?;
+        Ok(match repo.records.remove(&key) {
+            Some(_) => json!({ "commit": repo.commit(did) }),
+            None => json!({}),
+        })
+    }
+
+    /// Reads one record. Errors: not there.
+    pub(super) fn get(&self, did: &str, params: &Value) -> Result<Value, Refusal> {
+        let key = (string(&params["collection"]), string(&params["rkey"]));
+        let uri = format!("at://{did}/{}/{}", key.0, key.1);
+        let found = self.0.get(did).and_then(|repo| repo.records.get(&key));
+        match found.filter(|(cid, _)| {
+            params
+                .get("cid")
+                .is_none_or(|wanted| wanted == cid.as_str())
+        }) {
+            Some((cid, value)) => Ok(json!({ "uri": uri, "cid": cid, "value": value })),
+            None => Err(Refusal::new(
+                400,
+                "RecordNotFound",
+                format!("Could not locate record: {uri}"),
+            )),
+        }
+    }
+
+    /// Lists a collection, newest key first.
+    pub(super) fn list(&self, did: &str, params: &Value) -> Value {
+        let collection = string(&params["collection"]);
+        let limit = usize::try_from(params["limit"].as_u64().unwrap_or(50)).unwrap_or(50);
+        let records = self
+            .0
+            .get(did)
+            .map(|repo| &repo.records)
+            .into_iter()
+            .flatten();
+        let mut all: Vec<_> = records
+            .filter(|((found, _), _)| *found == collection)
+            .collect();
+        let ascending = params["reverse"] == true;
+        if !ascending {
+            all.reverse();
+        }
+        if let Some(cursor) = params["cursor"].as_str() {
+            all.retain(|((_, rkey), _)| {
+                if ascending {
+                    rkey.as_str() > cursor
+                } else {
+                    rkey.as_str() < cursor
+                }
+            });
+        }
+        let more = all.len() > limit;
+        all.truncate(limit);
+        let cursor = all
+            .last()
+            .map(|((_, rkey), _)| rkey.clone())
+            .filter(|_| more);
+        let records: Vec<Value> = all
+            .into_iter()
+            .map(|((_, rkey), (cid, value))| {
+                json!({ "uri": format!("at://{did}/{collection}/{rkey}"), "cid": cid, "value": value })
+            })
+            .collect();
+        let mut page = json!({ "records": records });
+        if let Some(cursor) = cursor {
+            page["cursor"] = cursor.into();
+        }
+        page
+    }
+}
+
+impl Repo {
+    /// The repository's head.
+    fn head(&self) -> String {
+        Cid::of_bytes(&self.revision.to_be_bytes()).to_string()
+    }
+
+    fn commit(&mut self, did: &str) -> Value {
+        self.revision += 1;
+        let micros = i64::try_from(self.revision).unwrap_or_default();
+        let cid =
+            Cid::of_record(&json!({ "did": did, "rev": self.revision })).map(|cid| cid.to_string());
+        json!({ "cid": cid, "rev": crate::tid::mint(micros, uuid::Uuid::nil()) })
+    }
+
+    fn check_commit(&self, input: &Value) -> Result<(), Refusal> {
+        match input["swapCommit"].as_str() {
+            Some(swap) if swap != self.head() => Err(Refusal::new(
+                400,
+                "InvalidSwap",
+                format!("Commit was at {}", self.head()),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Every blob of the record must have been uploaded to this repository, and be what the record says.
+    fn check_blobs(&self, value: &Value) -> Result<(), Refusal> {
+        if value["$type"] == "blob" {
+            let cid = value["ref"]["$link"].as_str().unwrap_or_default();
+            let Some(stored) = self.blobs.get(cid) else {
+                return Err(Refusal::new(
+                    400,
+                    "BlobNotFound",
+                    format!("Could not find blob: {cid}"),
+                ));
+            };
+            if stored["mimeType"] != value["mimeType"] {
+                let message = format!(
+                    "Referenced Mimetype does not match stored blob. Expected: {}",
+                    stored["mimeType"]
+                );
+                return Err(Refusal::new(400, "InvalidMimeType", message));
+            }
+            if stored["size"] != value["size"] {
+                return Err(Refusal::new(
+                    400,
+                    "InvalidSize",
+                    "Referenced size does not match stored blob",
+                ));
+            }
+            return Ok(());
+        }
+        match value {
+            Value::Array(items) => items.iter().try_for_each(|item| self.check_blobs(item)),
+            Value::Object(fields) => fields
+                .values()
+                .try_for_each(|field| self.check_blobs(field)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Checks a record against its lexicon and computes its id.
+fn judged(collection: &str, rkey: &str, record: &Value) -> Result<(String, &'static str), Refusal> {
+    let known = lexicon::record(collection, rkey, record).map_err(|broken| {
+        let name = match broken.rule {
+            Rule::Schema => "InvalidRequest",
+            Rule::BlobMime => "InvalidMimeType",
+            Rule::BlobSize => "InvalidSize",
+        };
+        Refusal::new(
+            400,
+            name,
+            format!("Invalid {collection} record: {}", broken.message),
+        )
+    })?;
+    let cid = Cid::of_record(record).ok_or_else(|| {
+        Refusal::new(
+            400,
+            "InvalidRequest",
+            format!("Invalid {collection} record: not in the data model"),
+        )
+    })?;
+    Ok((cid.to_string(), if known { "valid" } else { "unknown" }))
+}
+
+/// What the first bytes of a picture say that it is.
+fn sniff(bytes: &[u8]) -> Option<&'static str> {
+    let starts = |magic: &[u8]| bytes.starts_with(magic);
+    if starts(b"\xff\xd8\xff") {
+        Some("image/jpeg")
+    } else if starts(b"\x89PNG\r\n\x1a\n") {
+        Some("image/png")
+    } else if starts(b"GIF8") {
+        Some("image/gif")
+    } else if starts(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+        Some("image/webp")
+    } else {
+        None
+    }
+}
+
+fn string(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,173 @@
+//! Each rule at its bound, and all of them at once.
+
+use super::*;
+use publisher::{FirstComment, id::PostId};
+use serde_json::json;
+
+fn post(text: &str, media: Vec<Media>) -> Post {
+    Post {
+        id: PostId::new(),
+        text: text.to_owned(),
+        media,
+        first_comment: None,
+        options: json!({}),
+    }
+}
+
+fn file(kind: MediaKind, mime: &str, size_bytes: u64) -> Media {
+    let mime = mime.to_owned();
+    Media {
+        id: "med_1".to_owned(),
+        kind,
+        mime,
+        size_bytes,
+        width: None,
+        height: None,
+        alt_text: None,
+    }
+}
+
+fn picture() -> Media {
+    file(MediaKind::Image, "image/jpeg", 10)
+}
+
+fn rules(post: &Post) -> Vec<String> {
+    judge(post)
+        .violations
+        .into_iter()
+        .map(|violation| violation.rule)
+        .collect()
+}
+
+#[test]
+fn text_is_counted_in_graphemes_and_in_bytes() {
+    let family = "👨\u{200d}👩\u{200d}👧\u{200d}👦"; // 25 bytes
+    assert!(rules(&post(&"a".repeat(300), vec![])).is_empty());
+    assert_eq!(
+        rules(&post(&"a".repeat(301), vec![])),
+        ["bluesky.text.max_graphemes"]
+    );
+    assert!(rules(&post(&family.repeat(120), vec![])).is_empty());
+    assert_eq!(
+        rules(&post(&family.repeat(121), vec![])),
+        ["bluesky.text.max_bytes"]
+    );
+}
+
+#[test]
+fn an_empty_text_needs_an_image() {
+    assert_eq!(rules(&post(" \n\t", vec![])), ["bluesky.text.non_empty"]);
+    assert!(rules(&post("", vec![picture()])).is_empty());
+}
+
+#[test]
+fn media_are_counted_typed_and_measured() {
+    assert!(rules(&post("", vec![picture(); 4])).is_empty());
+    assert_eq!(
+        rules(&post("", vec![picture(); 5])),
+        ["bluesky.media.count_max"]
+    );
+    assert!(
+        rules(&post(
+            "",
+            vec![file(MediaKind::Image, "image/webp", 2_000_000)]
+        ))
+        .is_empty()
+    );
+    assert_eq!(
+        rules(&post(
+            "",
+            vec![file(MediaKind::Image, "image/webp", 2_000_001)]
+        )),
+        ["bluesky.media.image_size_max"]
+    );
+    assert_eq!(
+        rules(&post("", vec![file(MediaKind::Image, "image/heic", 9)])),
+        ["bluesky.media.mime_allowed"]
+    );
+    assert_eq!(
+        rules(&post("", vec![file(MediaKind::Video, "video/mp4", 9)])),
+        ["bluesky.media.video_unsupported"]
+    );
+    let long = Media {
+        alt_text: Some("a".repeat(2_001)),
+        ..picture()
+    };
+    assert_eq!(
+        rules(&post("", vec![long])),
+        ["bluesky.media.alt_text_max_graphemes"]
+    );
+}
+
+#[test]
+fn everything_wrong_is_said_at_once_and_says_where() {
+    let mut all = post(
+        &"é".repeat(3_000),
+        vec![picture(), file(MediaKind::Video, "video/mp4", 9)],
+    );
+    all.first_comment = Some(FirstComment {
+        text: "first".to_owned(),
+    });
+    all.options = json!({ "replyToUri": "at://x", "langs": ["english"], "mood": "happy", "platform": "bluesky", "labels": null });
+    let report = judge(&all);
+    let found: Vec<(&str, &str)> = report
+        .violations
+        .iter()
+        .map(|one| (one.rule.as_str(), one.path.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("bluesky.text.max_graphemes", "text"),
+            ("bluesky.text.max_bytes", "text"),
+            ("bluesky.media.image_video_exclusive", "media"),
+            ("bluesky.media.video_unsupported", "media.1"),
+            ("bluesky.first_comment.unsupported", "firstComment"),
+            ("bluesky.options.langs", "options.langs"),
+            ("bluesky.options.unsupported", "options.replyToUri"),
+        ]
+    );
+    assert_eq!(report.warnings.len(), 1);
+    assert_eq!(report.warnings[0].code, "bluesky.options.unknown");
+    assert!(report.warnings[0].message.contains("options.mood"));
+}
+
+#[test]
+fn languages_are_tags_and_at_most_three() {
+    for good in [
+        json!([]),
+        json!(["en"]),
+        json!(["pt-BR", "zh-Hant-TW", "es-419"]),
+    ] {
+        let post = Post {
+            options: json!({ "langs": good }),
+            ..post("a", vec![])
+        };
+        assert!(rules(&post).is_empty(), "{:?}", post.options);
+    }
+    for bad in [
+        json!("en"),
+        json!(["en", "de", "fr", "it"]),
+        json!(["e"]),
+        json!(["en_US"]),
+        json!([1]),
+    ] {
+        let post = Post {
+            options: json!({ "langs": bad }),
+            ..post("a", vec![])
+        };
+        assert_eq!(
+            rules(&post),
+            ["bluesky.options.langs"],
+            "{:?}",
+            post.options
+        );
+    }
+}
+
+#[test]
+fn a_gif_is_accepted_with_a_word_about_its_motion() {
+    let report = judge(&post("", vec![file(MediaKind::Image, "image/gif", 9)]));
+    assert!(report.passes());
+    assert_eq!(report.warnings[0].code, "bluesky.media.gif_still");
+}

@@ -1,0 +1,264 @@
+//! What every test needs: a fake PDS with an account, the connector, and a stand-in for the engine's side of a step.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use connector_bluesky::{FakeAccount, FakePds, connector, fake};
+use futures_util::{StreamExt as _, stream};
+use publisher::{
+    Account, Checkpoint, Connector, Deadline, EgressAllow, Entered, Evidence, Failure, Http,
+    HttpConfig, Mark, Media, MediaKind, MediaReader, MediaStream, Permit, Post, Progress, Receipt,
+    Setup, Step, TokenSet,
+    fake::{FakeServer, Fault},
+    id::{AccountId, PostId},
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+pub(crate) const DID: &str = "did:plc:ada7nxzyoun6zhxrhs64oiz1";
+pub(crate) const HANDLE: &str = "ada.test";
+pub(crate) const PASSWORD: &str = "s3cr-etpa-sswo-rd00";
+
+/// A fake PDS with ada and bob, and ada connected.
+pub(crate) struct World {
+    pub(crate) pds: Arc<FakePds>,
+    pub(crate) server: FakeServer,
+    pub(crate) http: Http,
+    pub(crate) connector: Connector,
+    pub(crate) account: Account,
+    pub(crate) tokens: TokenSet,
+    pub(crate) files: Files,
+    sequence: AtomicI64,
+}
+
+impl World {
+    pub(crate) async fn open() -> Self {
+        let account = |handle: &str, did: &str| FakeAccount {
+            handle: handle.to_owned(),
+            did: did.to_owned(),
+            password: PASSWORD.to_owned(),
+        };
+        let pds = fake(vec![
+            account(HANDLE, DID),
+            account("bob.test", "did:web:bob.test"),
+        ]);
+        let server = FakeServer::start(pds.clone(), None).await.unwrap();
+        let egress_allow = vec![EgressAllow(server.addr())];
+        let http = Http::new(HttpConfig {
+            egress_allow,
+            ..HttpConfig::default()
+        })
+        .unwrap();
+        let addresses = BTreeMap::from([("bluesky".to_owned(), server.url())]);
+        let connector = connector(&Setup {
+            http: http.clone(),
+            addresses,
+        })
+        .unwrap();
+        let now = server.clock().now();
+        let grant = connector
+            .authorizer
+            .complete(&entered(HANDLE, PASSWORD, None), now, soon())
+            .await
+            .unwrap();
+        let account = Account {
+            id: AccountId::new(),
+            platform_account_id: grant.platform_account_id,
+            handle: grant.handle,
+            profile: grant.profile,
+        };
+        let sequence = AtomicI64::new(now.timestamp_micros());
+        Self {
+            pds,
+            server,
+            http,
+            connector,
+            account,
+            tokens: grant.tokens,
+            files: Files::default(),
+            sequence,
+        }
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.server.clock().now()
+    }
+
+    /// A publication's next turn, as the engine would begin it.
+    pub(crate) fn turn<'a>(&'a self, post: &'a Post, marks: &'a Marks) -> Turn<'a> {
+        Turn {
+            world: self,
+            post,
+            marks,
+            checkpoint: None,
+            receipt: None,
+            sent_at: None,
+            now: self.now(),
+            deadline: soon(),
+        }
+    }
+
+    pub(crate) fn posts(&self) -> Vec<(String, Value)> {
+        self.pds.records(DID)
+    }
+}
+
+/// What a person enters.
+pub(crate) fn entered(identifier: &str, password: &str, pds: Option<&str>) -> Entered {
+    let mut fields = BTreeMap::from([
+        (
+            "identifier".to_owned(),
+            SecretString::from(identifier.to_owned()),
+        ),
+        (
+            "appPassword".to_owned(),
+            SecretString::from(password.to_owned()),
+        ),
+    ]);
+    if let Some(pds) = pds {
+        fields.insert("pdsUrl".to_owned(), SecretString::from(pds.to_owned()));
+    }
+    Entered(fields)
+}
+
+pub(crate) fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(20))
+}
+
+pub(crate) fn text(text: &str) -> Post {
+    Post {
+        id: PostId::new(),
+        text: text.to_owned(),
+        media: vec![],
+        first_comment: None,
+        options: json!({}),
+    }
+}
+
+/// One call of the connector; everything that the engine would take from the job.
+pub(crate) struct Turn<'a> {
+    world: &'a World,
+    post: &'a Post,
+    marks: &'a Marks,
+    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) receipt: Option<Receipt>,
+    pub(crate) sent_at: Option<DateTime<Utc>>,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) deadline: Deadline,
+}
+
+impl Turn<'_> {
+    fn step(&self) -> Step<'_> {
+        Step {
+            post: self.post,
+            account: &self.world.account,
+            token: &self.world.tokens.access,
+            media: &self.world.files,
+            checkpoint: self.checkpoint.as_ref(),
+            receipt: self.receipt.as_ref(),
+            sent_at: self.sent_at,
+            mark: self.marks,
+            idempotency_key: "key",
+            sequence: self.world.sequence.fetch_add(1, Ordering::SeqCst),
+            now: self.now,
+            deadline: self.deadline,
+        }
+    }
+
+    pub(crate) async fn publish(&self) -> Result<Progress, Failure> {
+        self.world.connector.publisher.publish(self.step()).await
+    }
+
+    pub(crate) async fn verify(&self) -> Result<Evidence, Failure> {
+        self.world.connector.publisher.verify(self.step()).await
+    }
+}
+
+/// A fault that answers this.
+pub(crate) fn answers(status: u16, body: Value) -> Fault {
+    Fault::Status {
+        status,
+        body,
+        headers: vec![],
+    }
+}
+
+/// The receipt of what must have been published.
+pub(crate) fn receipt(progress: Progress) -> Receipt {
+    match progress {
+        Progress::Published(receipt) => receipt,
+        Progress::Pending { .. } => panic!("still pending"),
+    }
+}
+
+/// What a mark does beside being set.
+type Hook = Box<dyn Fn() + Send + Sync>;
+
+/// Send marks: keeps the checkpoints, can refuse.
+#[derive(Default)]
+pub(crate) struct Marks {
+    pub(crate) set: Mutex<Vec<Checkpoint>>,
+    pub(crate) refuses: bool,
+    pub(crate) hook: Option<Hook>,
+}
+
+impl Marks {
+    /// The checkpoint of the latest mark.
+    pub(crate) fn last(&self) -> Option<Checkpoint> {
+        self.set.lock().unwrap().last().cloned()
+    }
+}
+
+#[async_trait]
+impl Mark for Marks {
+    async fn set(&self, checkpoint: Checkpoint) -> Result<Permit, Failure> {
+        if self.refuses {
+            return Err(Failure::transient("mark.refused", "the lease was lost"));
+        }
+        self.set.lock().unwrap().push(checkpoint);
+        if let Some(hook) = &self.hook {
+            hook();
+        }
+        Ok(Permit::granted(soon()))
+    }
+}
+
+/// The media of a post, in memory.
+#[derive(Default)]
+pub(crate) struct Files(Mutex<HashMap<String, Bytes>>);
+
+impl Files {
+    /// A PNG of this many bytes, different from every other.
+    pub(crate) fn png(&self, id: &str, size: usize) -> Media {
+        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+        bytes.extend_from_slice(id.as_bytes());
+        bytes.resize(size, 7);
+        self.0.lock().unwrap().insert(id.to_owned(), bytes.into());
+        Media {
+            id: id.to_owned(),
+            kind: MediaKind::Image,
+            mime: "image/png".to_owned(),
+            size_bytes: size as u64,
+            width: Some(640),
+            height: Some(480),
+            alt_text: Some(format!("alt of {id}")),
+        }
+    }
+}
+
+#[async_trait]
+impl MediaReader for Files {
+    async fn open(&self, media: &Media) -> Result<MediaStream, Failure> {
+        let bytes = self.0.lock().unwrap()[&media.id].clone();
+        let half = bytes.len() / 2;
+        Ok(stream::iter([Ok(bytes.slice(..half)), Ok(bytes.slice(half..))]).boxed())
+    }
+}

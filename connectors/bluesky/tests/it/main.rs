@@ -1,0 +1,22 @@
+//! The connector against the fake PDS, over real HTTP.
+
+#[cfg(test)]
+mod connect;
+#[cfg(test)]
+mod cuts;
+#[cfg(test)]
+mod facets;
+#[cfg(test)]
+mod fake_http;
+#[cfg(test)]
+mod fake_records;
+#[cfg(test)]
+mod kit;
+#[cfg(test)]
+mod publish;
+#[cfg(test)]
+mod raw;
+#[cfg(test)]
+mod refresh;
+#[cfg(test)]
+mod verify;

@@ -1,0 +1,297 @@
+//! The contract between the engine and a platform.
+//!
+//! [`Publisher`] is all that a platform must be able to do. It reports; it never decides, waits or retries. The one thing
+//! that cannot be undone, the request that makes something public, needs a [`Permit`], and a permit is only to be had by
+//! committing a send mark first ([`Mark::set`]).
+
+use crate::failure::Failure;
+use crate::http::Deadline;
+use crate::id::AccountId;
+use crate::post::{Media, Post};
+use crate::preflight::{Report, Warning};
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::stream::BoxStream;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::time::Duration;
+
+/// One platform's ability to publish.
+#[async_trait]
+pub trait Publisher: Send + Sync {
+    /// Judges `post` by the platform's published rules. Pure: no network, no clock. Reports *all* violations, and a
+    /// warning for every field that the platform would silently ignore.
+    fn preflight(&self, post: &Post) -> Report;
+
+    /// How many irreversible parts the publication has (a thread of five posts: 5); at least 1. Quotas are charged by it.
+    fn parts(&self, post: &Post) -> u32 {
+        let _ = post;
+        1
+    }
+
+    /// Performs the next step of publishing and says how far it got.
+    ///
+    /// One call makes **at most one irreversible request**. Directly before it the connector awaits `step.mark.set(…)`:
+    /// one committed statement that stores what is needed to find the effect again, checks fence, lease margin, deadline
+    /// and cancel, and returns the [`Permit`] that [`crate::http::Http::post_once`] takes by value. No permit, no request.
+    /// Whatever must be remembered comes back in [`Progress::Pending`]; what is already public is in its `receipt`.
+    async fn publish(&self, step: Step<'_>) -> Result<Progress, Failure>;
+
+    /// Looks, without changing anything, whether this post already exists on the platform.
+    ///
+    /// Called only while a send mark is unresolved (`step.sent_at` is set). [`Evidence::Absent`] may be said only when
+    /// [`Step::settled_since_sent`] is true for this platform's call deadline and quiet time, and only by comparing
+    /// content; before that the answer is [`Evidence::NotYet`]. An error of the look itself is a plain [`Failure`] and is
+    /// never taken for a verdict about the post.
+    async fn verify(&self, step: Step<'_>) -> Result<Evidence, Failure>;
+}
+
+/// Everything that one call of a [`Publisher`] may know and use.
+#[derive(Clone, Copy)]
+pub struct Step<'a> {
+    /// What is to be published.
+    pub post: &'a Post,
+    /// For whom.
+    pub account: &'a Account,
+    /// The access token; opened for this step only.
+    pub token: &'a SecretString,
+    /// Reads the post's media.
+    pub media: &'a dyn MediaReader,
+    /// What the previous step asked to be remembered.
+    pub checkpoint: Option<&'a Checkpoint>,
+    /// What is already public.
+    pub receipt: Option<&'a Receipt>,
+    /// When the unresolved send mark was set, by the database's clock.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// Sets the send mark.
+    pub mark: &'a dyn Mark,
+    /// The same for every attempt of this publication; for platforms that take one.
+    pub idempotency_key: &'a str,
+    /// Microseconds since 1970, strictly increasing per account and claim; the seed of minted keys.
+    pub sequence: i64,
+    /// The database's clock at the claim.
+    pub now: DateTime<Utc>,
+    /// The call must have returned by then; [`crate::http::Http`] keeps it.
+    pub deadline: Deadline,
+}
+
+impl Step<'_> {
+    /// Whether a request sent at the mark can no longer take effect unseen: `sent_at` + call deadline + quiet time is over.
+    pub fn settled_since_sent(&self, call_deadline: Duration, quiet: Duration) -> bool {
+        self.left_until_settled(call_deadline, quiet).is_zero()
+    }
+
+    /// How long until [`Step::settled_since_sent`]; zero when it is true already, or when nothing was sent.
+    pub fn left_until_settled(&self, call_deadline: Duration, quiet: Duration) -> Duration {
+        let Some(sent_at) = self.sent_at else {
+            return Duration::ZERO;
+        };
+        let since = (self.now - sent_at).to_std().unwrap_or(Duration::ZERO);
+        (call_deadline + quiet).saturating_sub(since)
+    }
+}
+
+/// The account as a connector sees it: no secret in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Our id.
+    pub id: AccountId,
+    /// The platform's id of it (Bluesky: the DID).
+    pub platform_account_id: String,
+    /// The platform's name of it, as typed after an `@`.
+    pub handle: Option<String>,
+    /// What the connector asked to be kept with it at connect (Bluesky: the PDS); an object.
+    pub profile: serde_json::Value,
+}
+
+/// Sets the send mark of the current claim.
+#[async_trait]
+pub trait Mark: Send + Sync {
+    /// Commits `checkpoint` and the mark in one statement, or changes nothing.
+    ///
+    /// Errors: the mark was refused (lease lost or too short, past the deadline, canceled, another send of the account is
+    /// unresolved). Pass the failure on unchanged with `?`: the engine knows why and ignores its class.
+    async fn set(&self, checkpoint: Checkpoint) -> Result<Permit, Failure>;
+}
+
+/// The right to make one irreversible request, once, until `not_after`.
+///
+/// Not `Clone`: [`crate::http::Http::post_once`] consumes it.
+#[derive(Debug)]
+pub struct Permit {
+    not_after: Deadline,
+}
+
+impl Permit {
+    /// For whoever committed a send mark (the engine; tests). The request must begin before `not_after`.
+    pub fn granted(not_after: Deadline) -> Self {
+        Self { not_after }
+    }
+
+    /// The instant after which nothing may be sent.
+    pub fn not_after(&self) -> Deadline {
+        self.not_after
+    }
+}
+
+/// How far publishing got.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// It is public, as a whole.
+    Published(Receipt),
+    /// More steps follow.
+    Pending {
+        /// What the next step must know.
+        checkpoint: Checkpoint,
+        /// Not before.
+        poll_after: Duration,
+        /// What is already public.
+        receipt: Option<Receipt>,
+    },
+}
+
+/// What a look found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Evidence {
+    /// It is there, so far.
+    Found(Progress),
+    /// It is certainly not there, and will not appear.
+    Absent,
+    /// Too early to say.
+    NotYet {
+        /// Look again then.
+        look_after: Duration,
+    },
+    /// The platform answers a repetition of the identical frozen request with the first post.
+    ResendIsSafe {
+        /// For how long.
+        until: Duration,
+    },
+    /// Nobody can tell.
+    Unknowable,
+}
+
+/// Proof of publication.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The platform's id or URI of it.
+    pub uri: Option<String>,
+    /// The platform's content id, where there is one.
+    pub cid: Option<String>,
+    /// Where a person can see it.
+    pub url: Option<String>,
+    /// Who can see it now.
+    pub visibility: Visibility,
+    /// What became of it otherwise than asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+}
+
+/// Who can see a publication.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Visibility {
+    /// Everyone it is meant for.
+    #[default]
+    Public,
+    /// Taken, but still being processed.
+    Processing,
+    /// Handed to the account's own inbox.
+    Inbox,
+}
+
+/// What a connector must remember between steps: its own serde type, versioned, sealed by the engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The connector's version of `body`; see [`crate::connector::Habits::checkpoint_version`].
+    pub version: u16,
+    /// One plain word for people (`container`, `ready`); the only part that is not sealed.
+    pub stage: String,
+    /// The connector's own value; may hold bearer URLs, therefore sealed at rest.
+    pub body: serde_json::Value,
+}
+
+/// Largest checkpoint, in bytes of its JSON.
+pub const CHECKPOINT_BYTES_MAX: usize = 256 * 1024;
+
+impl Checkpoint {
+    /// Wraps the connector's own value.
+    ///
+    /// Errors: the value cannot be written as JSON, or is larger than [`CHECKPOINT_BYTES_MAX`]: a mistake of the connector.
+    pub fn new(version: u16, stage: &str, value: &impl Serialize) -> Result<Self, Failure> {
+        let body = serde_json::to_value(value).map_err(|e| {
+            Failure::rejected(
+                "checkpoint.write",
+                format!("the checkpoint cannot be written: {e}"),
+            )
+        })?;
+        let size = body.to_string().len();
+        if size > CHECKPOINT_BYTES_MAX {
+            return Err(Failure::rejected(
+                "checkpoint.size",
+                format!(
+                    "the checkpoint has {size} bytes; at most {CHECKPOINT_BYTES_MAX} can be kept"
+                ),
+            ));
+        }
+        Ok(Self {
+            version,
+            stage: stage.to_owned(),
+            body,
+        })
+    }
+
+    /// Reads the connector's own value back.
+    ///
+    /// Errors: [`crate::failure::Class::Stale`] if the body is not of that type (the engine has checked the version before).
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_value(self.body.clone()).map_err(|e| {
+            Failure::stale(
+                "checkpoint.read",
+                format!("the checkpoint cannot be read: {e}"),
+            )
+        })
+    }
+}
+
+/// The bytes of one media file, in pieces.
+pub type MediaStream = BoxStream<'static, std::io::Result<Bytes>>;
+
+/// Reads the media of a post.
+#[async_trait]
+pub trait MediaReader: Send + Sync {
+    /// Opens one file of the post. Errors: a transient failure if the storage does not answer, a rejected one if the file
+    /// is gone.
+    async fn open(&self, media: &Media) -> Result<MediaStream, Failure>;
+
+    /// Reads one file whole. Errors: as [`MediaReader::open`]; also rejected if it is longer than `bytes_max`.
+    async fn read(&self, media: &Media, bytes_max: usize) -> Result<Bytes, Failure> {
+        use futures_util::StreamExt as _;
+        let mut stream = self.open(media).await?;
+        let mut whole = Vec::with_capacity(
+            usize::try_from(media.size_bytes)
+                .unwrap_or(0)
+                .min(bytes_max),
+        );
+        while let Some(piece) = stream.next().await {
+            let piece = piece.map_err(|e| {
+                Failure::transient(
+                    "media.read",
+                    format!("media {} could not be read: {e}", media.id),
+                )
+            })?;
+            if whole.len() + piece.len() > bytes_max {
+                return Err(Failure::rejected(
+                    "media.read.size",
+                    format!(
+                        "media {} is longer than the {bytes_max} bytes allowed here",
+                        media.id
+                    ),
+                ));
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole.into())
+    }
+}

@@ -1,0 +1,77 @@
+//! Fake platforms: real HTTP on loopback, with faults on demand and a ledger of what took effect.
+//!
+//! A platform's fake implements [`FakePlatform`]: its routes and what they do. Everything that is wrong on purpose is the
+//! harness's: it cuts connections (a real TCP close, no HTTP answer), lets effects come late by the fake's own clock,
+//! answers nonsense, and keeps the [`Ledger`] by which tests count what a platform would really show. A fake therefore
+//! never needs a branch for a fault.
+//!
+//! Over HTTP every fake also answers below `/_fake`, so that a test in another process can do the same:
+//! `GET /_fake`, `GET /_fake/ledger`, `POST /_fake/faults {route, fault, times}`, `DELETE /_fake/faults`,
+//! `POST /_fake/clock {"advance_s": n}`.
+
+mod admin;
+mod clock;
+mod faults;
+mod inject;
+mod ledger;
+mod server;
+mod window;
+
+pub use self::{
+    clock::FakeClock,
+    faults::{Fault, Faults},
+    ledger::{Entry, Ledger},
+    server::FakeServer,
+    window::Window,
+};
+
+use axum::{
+    Json,
+    http::{Method, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse as _, Response},
+};
+use std::{sync::Arc, time::Duration};
+
+/// One platform, as far as its fake goes.
+pub trait FakePlatform: Send + Sync + 'static {
+    /// The wire id, or the name of a family.
+    fn name(&self) -> &'static str;
+
+    /// Its routes, without `/_fake`. Handlers record every irreversible request in `kit.ledger`.
+    fn routes(self: Arc<Self>, kit: FakeKit) -> axum::Router;
+
+    /// Called before every request and whenever the clock was advanced: what became due takes effect here.
+    fn tick(&self, kit: &FakeKit) {
+        let _ = kit;
+    }
+
+    /// The ledger's entry for an irreversible request that a fault keeps from its handler, or delays; none if the request
+    /// is not irreversible. The entry's `effective` and `note` are set by the harness.
+    fn attempted(&self, method: &Method, path: &str, body: &[u8], kit: &FakeKit) -> Option<Entry> {
+        let _ = (method, path, body, kit);
+        None
+    }
+
+    /// What `GET /_fake` tells about it: accounts, routes, how to use it; an object.
+    fn about(&self) -> serde_json::Value {
+        serde_json::json!({})
+    }
+}
+
+/// What a fake has at hand. Cheap to clone; all clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct FakeKit {
+    /// The fake's clock.
+    pub clock: FakeClock,
+    /// What took effect.
+    pub ledger: Ledger,
+    /// What is to go wrong.
+    pub faults: Faults,
+}
+
+/// The usual answer to too many requests: 429, whole seconds in `Retry-After` (rounded up), `body` as JSON.
+pub fn too_many_requests(retry_after: Duration, body: serde_json::Value) -> Response {
+    let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+    let headers = [(RETRY_AFTER, seconds.to_string())];
+    (StatusCode::TOO_MANY_REQUESTS, headers, Json(body)).into_response()
+}

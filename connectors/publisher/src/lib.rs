@@ -1,0 +1,41 @@
+//! The contract between Postrider and a platform: how to write a connector.
+//!
+//! A platform is a crate that exports one function, `pub fn connector(setup: &Setup) -> Result<Connector, SetupError>`.
+//! The crate implements two traits, [`Publisher`] and [`Authorizer`], declares its [`Quota`]s and [`Habits`], and knows
+//! nothing of queues, databases, retries or clocks.
+//!
+//! * A connector **reports** what happened ([`Progress`], [`Evidence`], [`Failure`]); the engine decides what follows.
+//! * The one irreversible request of a step needs a [`Permit`], which only a committed send mark gives ([`Mark::set`]).
+//! * Everything goes through [`Http`]: it keeps deadlines, guards against private addresses, paces requests per host, and
+//!   knows whether a failed request can have reached the platform.
+//!
+//! This crate may be depended on by everything and depends on nothing of ours. Its only I/O is [`http`].
+
+#![forbid(unsafe_code)]
+
+pub mod authorizer;
+pub mod connector;
+pub mod contract;
+pub mod failure;
+#[cfg(feature = "fake")]
+pub mod fake;
+pub mod fault;
+pub mod http;
+pub mod id;
+pub mod post;
+pub mod preflight;
+pub mod quota;
+#[cfg(feature = "fake")]
+pub mod toys;
+
+pub use authorizer::{Authorizer, Descriptor, Entered, Field, Grant, TokenSet};
+pub use connector::{Connector, Habits, Pace, ReadBack, Registry, Setup, SetupError};
+pub use contract::{
+    Account, Checkpoint, Evidence, Mark, MediaReader, MediaStream, Permit, Progress, Publisher,
+    Receipt, Step, Visibility,
+};
+pub use failure::{Class, Failure, Scope};
+pub use http::{Answer, CallError, Deadline, EgressAllow, Http, HttpConfig};
+pub use post::{FirstComment, Media, MediaKind, Post};
+pub use preflight::{Report, Violation, Warning};
+pub use quota::{Bound, Counts, Quota};

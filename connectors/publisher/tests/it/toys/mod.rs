@@ -1,0 +1,5 @@
+//! The toys' connectors against their fake.
+
+mod outcomes;
+mod refusals;
+mod shop;

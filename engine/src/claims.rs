@@ -1,0 +1,205 @@
+//! The claim loop of one queue: free slots → claim → handlers.
+//!
+//! It claims when an eighth of the slots is free, and is woken by a notification, by the instant the next bucket opens, by a
+//! settlement that may have freed one, and by a poll with jitter behind it all. It asks for no more than the free slots, so
+//! that no lease ages in a buffer.
+
+use crate::attempt::{AttemptState, Body, Work};
+use crate::backend::{Claim, Finished, Slot};
+use crate::leases::Leases;
+use publisher::id::{AccountId, OrgId, PostId, WorkerId};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use store::queue::{ClaimRequest, Claimed};
+use store::{Store, StoreError};
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How often jobs past their deadline are looked for that no ordinary claim reaches.
+const OVERDUE_EVERY: Duration = Duration::from_secs(2);
+
+/// Longest wait after a database error.
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// One queue's claimer.
+pub(crate) struct Claimer {
+    pub(crate) store: Store,
+    pub(crate) queue: String,
+    pub(crate) worker: WorkerId,
+    pub(crate) lease: Duration,
+    pub(crate) poll: Duration,
+    pub(crate) slots: usize,
+    pub(crate) free: Arc<Semaphore>,
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) leases: Arc<Leases>,
+    pub(crate) handlers: mpsc::Sender<Claim>,
+    pub(crate) settler: mpsc::Sender<Finished>,
+}
+
+impl Claimer {
+    /// Claims until told to stop.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut failures = 0u32;
+        let mut overdue_at = Instant::now();
+        loop {
+            let enough = u32::try_from((self.slots / 8).max(1)).unwrap_or(1);
+            let free = tokio::select! {
+                () = stop.cancelled() => return,
+                permits = self.free.clone().acquire_many_owned(enough) => permits,
+            };
+            drop(free);
+            let turn = async {
+                let look_in = self.claim_due().await?;
+                if overdue_at <= Instant::now() {
+                    self.claim_overdue().await?;
+                    overdue_at = Instant::now() + OVERDUE_EVERY;
+                }
+                Ok::<_, StoreError>(look_in)
+            };
+            let sleep = match turn.await {
+                Ok(look_in) => {
+                    failures = 0;
+                    look_in.unwrap_or(Duration::MAX).min(self.jittered_poll())
+                }
+                Err(error) => {
+                    failures = (failures + 1).min(8);
+                    tracing::warn!(queue = self.queue, error = %error, source = ?std::error::Error::source(&error), "cannot claim");
+                    (Duration::from_millis(50) * 2u32.pow(failures)).min(RETRY_MAX)
+                }
+            };
+            if !sleep.is_zero() {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = self.wake.notified() => {}
+                    () = tokio::time::sleep(sleep) => {}
+                }
+            }
+        }
+    }
+
+    /// Between three quarters of the poll and the whole of it, by the low bits of the clock: workers do not march in step.
+    fn jittered_poll(&self) -> Duration {
+        let share = u32::try_from(
+            Instant::now().elapsed().subsec_nanos() ^ self.worker.uuid().as_fields().0,
+        )
+        .unwrap_or(0);
+        self.poll * 3 / 4 + (self.poll / 4).mul_f64(f64::from(share % 1000) / 1000.0)
+    }
+
+    /// Claims what is due; returns when to look again.
+    async fn claim_due(&self) -> Result<Option<Duration>, StoreError> {
+        let room = self.free.available_permits();
+        if room == 0 {
+            return Ok(Some(Duration::ZERO));
+        }
+        let claims = self.store.claim(self.ask(room)).await?;
+        let full = claims.jobs.len() >= room;
+        self.hand_over(claims.jobs).await?;
+        Ok(if full {
+            Some(Duration::ZERO)
+        } else {
+            claims.look_in
+        })
+    }
+
+    async fn claim_overdue(&self) -> Result<(), StoreError> {
+        let room = self.free.available_permits().min(64);
+        if room > 0 {
+            let jobs = self.store.claim_overdue(self.ask(room)).await?;
+            self.hand_over(jobs).await?;
+        }
+        Ok(())
+    }
+
+    fn ask(&self, room: usize) -> ClaimRequest<'_> {
+        ClaimRequest {
+            queue: &self.queue,
+            room: i32::try_from(room).unwrap_or(i32::MAX),
+            worker: self.worker,
+            lease: self.lease,
+            now: None,
+        }
+    }
+
+    /// Loads what belongs to the jobs and gives each to a handler with its slot. What cannot be loaded is put back.
+    async fn hand_over(&self, jobs: Vec<Claimed>) -> Result<(), StoreError> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let mut bodies = match self.load(&jobs).await {
+            Ok(bodies) => bodies,
+            Err(error) => {
+                let fences: Vec<_> = jobs.iter().map(Claimed::fence).collect();
+                self.store.release_unstarted(&fences).await?;
+                return Err(error);
+            }
+        };
+        tracing::debug!(queue = self.queue, jobs = jobs.len(), "claimed");
+        for claimed in jobs {
+            let body = bodies.remove(&claimed.job.uuid()).unwrap_or(Body::Unknown);
+            let Ok(permit) = self.free.clone().acquire_owned().await else {
+                return Ok(());
+            };
+            self.leases.open(claimed.lease);
+            let state = AttemptState::new(claimed.sent_claim.is_some());
+            let work = Arc::new(Work { claimed, body });
+            let slot = Slot::new(
+                Arc::clone(&work),
+                Arc::clone(&state),
+                permit,
+                self.settler.clone(),
+            );
+            // A closed channel drops the claim, and with it its slot, which settles it.
+            self.handlers
+                .send(Claim {
+                    work,
+                    state,
+                    slot: Some(slot),
+                })
+                .await
+                .ok();
+        }
+        Ok(())
+    }
+
+    async fn load(&self, jobs: &[Claimed]) -> Result<HashMap<uuid::Uuid, Body>, StoreError> {
+        let of_kind = |kind: &str| {
+            jobs.iter()
+                .filter(|job| job.kind == kind)
+                .collect::<Vec<_>>()
+        };
+        let (publishes, refreshes) = (of_kind("publish"), of_kind("refresh"));
+        let mut by_subject: HashMap<(OrgId, uuid::Uuid), Body> = HashMap::new();
+        if !publishes.is_empty() {
+            let ids: Vec<_> = publishes
+                .iter()
+                .map(|job| (job.org, PostId(job.subject)))
+                .collect();
+            for post in self.store.load_posts(&ids).await? {
+                by_subject.insert((post.org, post.id.uuid()), Body::Publish(Box::new(post)));
+            }
+        }
+        if !refreshes.is_empty() {
+            let ids: Vec<_> = refreshes
+                .iter()
+                .map(|job| (job.org, AccountId(job.subject)))
+                .collect();
+            for account in self.store.load_accounts(&ids).await? {
+                by_subject.insert(
+                    (account.org, account.id.uuid()),
+                    Body::Refresh(Box::new(account)),
+                );
+            }
+        }
+        Ok(jobs
+            .iter()
+            .filter_map(|job| {
+                by_subject
+                    .remove(&(job.org, job.subject))
+                    .map(|body| (job.job.uuid(), body))
+            })
+            .collect())
+    }
+}

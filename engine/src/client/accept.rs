@@ -1,0 +1,321 @@
+//! Accepting: judge every target by its platform's rules, then store everything or nothing.
+
+use super::Client;
+use crate::error::{AcceptError, TargetViolation};
+use chrono::{DateTime, Utc};
+use publisher::id::{ApiKeyId, BatchId, JobId, OrgId, PostId};
+use publisher::{Connector, FirstComment, Media, MediaKind, Post, Report, Warning};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use store::queue::{Accepted, NewBatch, NewPost, NewPostMedia, Remembered};
+use store::{AccountRow, MediaRow, StoreError};
+
+/// One request, its shape checked and its accounts resolved.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// Whose.
+    pub org: OrgId,
+    /// The key that sent it.
+    pub api_key: Option<ApiKeyId>,
+    /// The request.
+    pub request_id: String,
+    /// The caller's idempotency key.
+    pub remembered: Option<Remembered>,
+    /// When it is to go; none: now, and the caller waits.
+    pub scheduled_at: Option<DateTime<Utc>>,
+    /// What the caller asked to be kept; an object.
+    pub metadata: Value,
+    /// About the whole request.
+    pub warnings: Vec<Warning>,
+    /// At least one.
+    pub targets: Vec<Target>,
+}
+
+/// One target of a request.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its account.
+    pub account: AccountRow,
+    /// Its text.
+    pub text: String,
+    /// Its media, in order.
+    pub media: Vec<TargetMedia>,
+    /// A comment to be placed under it.
+    pub first_comment: Option<String>,
+    /// The platform's options; an object.
+    pub options: Value,
+    /// What the caller asked to be kept; an object.
+    pub metadata: Value,
+    /// The caller's deadline, counted from its time.
+    pub publish_within: Option<Duration>,
+    /// About this target.
+    pub warnings: Vec<Warning>,
+}
+
+/// A file of the library used by a target.
+#[derive(Clone, Debug)]
+pub struct TargetMedia {
+    /// The library's id.
+    pub id: String,
+    /// What the caller calls it.
+    pub kind: MediaKind,
+    /// Text for those who cannot see it.
+    pub alt_text: Option<String>,
+}
+
+/// A request was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// Now.
+    New {
+        /// As this batch.
+        batch: BatchId,
+    },
+    /// Before, under the same idempotency key.
+    Known {
+        /// As this batch.
+        batch: BatchId,
+    },
+}
+
+/// What an idempotency key already stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// The same request: this is its batch.
+    Known {
+        /// The batch.
+        batch: BatchId,
+    },
+    /// Another request.
+    KeyReused,
+}
+
+impl Client {
+    /// What an idempotency key already stands for; none if it is free.
+    pub async fn replayed(
+        &self,
+        org: OrgId,
+        remembered: &Remembered,
+    ) -> Result<Option<Replay>, StoreError> {
+        let known = self.store.read_key(org, &remembered.key).await?;
+        Ok(known.map(|(fingerprint, batch)| {
+            if fingerprint == remembered.fingerprint {
+                Replay::Known { batch }
+            } else {
+                Replay::KeyReused
+            }
+        }))
+    }
+
+    /// Judges and stores a request: every post with its job, or nothing.
+    ///
+    /// Errors: [`AcceptError::Preflight`] with *all* broken rules of all targets; nothing is stored then. A lost COMMIT answer
+    /// is asked for again under the caller's idempotency key, or under the batch's id.
+    pub async fn accept(&self, submission: Submission) -> Result<Acceptance, AcceptError> {
+        let posts = self.judge(&submission).await?;
+        let batch = NewBatch {
+            id: BatchId::new(),
+            api_key: submission.api_key,
+            request_id: submission.request_id,
+            awaited: submission.scheduled_at.is_none(),
+            scheduled_at: submission.scheduled_at,
+            metadata: submission.metadata,
+            warnings: json!(submission.warnings),
+        };
+        let remembered = submission.remembered.as_ref();
+        let accepted = match self
+            .store
+            .accept(submission.org, &batch, &posts, remembered, None)
+            .await
+        {
+            Err(error) if error.is_passing() => {
+                self.accept_again(submission.org, &batch, &posts, remembered, error)
+                    .await?
+            }
+            other => other?,
+        };
+        match accepted {
+            Accepted::New { .. } => Ok(Acceptance::New { batch: batch.id }),
+            Accepted::Known(known) if known == batch.id => Ok(Acceptance::New { batch: known }),
+            Accepted::Known(known) => Ok(Acceptance::Known { batch: known }),
+            Accepted::KeyReused => Err(AcceptError::KeyReused),
+            Accepted::KeyRevoked => Err(AcceptError::KeyRevoked),
+            Accepted::AccountGone => Err(AcceptError::AccountGone),
+        }
+    }
+
+    /// After an error that passes: look whether the batch is there, and only then try once more.
+    async fn accept_again(
+        &self,
+        org: OrgId,
+        batch: &NewBatch,
+        posts: &[NewPost],
+        remembered: Option<&Remembered>,
+        first: StoreError,
+    ) -> Result<Accepted, StoreError> {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        match self.store.get_batch(org, batch.id).await {
+            Ok(Some(stored)) => Ok(Accepted::New {
+                at: stored.created_at,
+            }),
+            Ok(None) => self.store.accept(org, batch, posts, remembered, None).await,
+            Err(_) => Err(first),
+        }
+    }
+
+    async fn judge(&self, submission: &Submission) -> Result<Vec<NewPost>, AcceptError> {
+        let library = self.find_media(submission).await?;
+        let mut violations = Vec::new();
+        let mut posts = Vec::with_capacity(submission.targets.len());
+        for (index, target) in submission.targets.iter().enumerate() {
+            let platform = &target.account.platform;
+            let Some(connector) = self.registry.get(platform) else {
+                return Err(AcceptError::PlatformGone {
+                    platform: platform.clone(),
+                });
+            };
+            let id = PostId::new();
+            let (post, mut report) = compose(id, target, &library);
+            let judged = connector.publisher.preflight(&post);
+            report.violations.extend(judged.violations);
+            report.warnings.extend(judged.warnings);
+            violations.extend(
+                report
+                    .violations
+                    .drain(..)
+                    .map(|violation| TargetViolation {
+                        target: index,
+                        platform: platform.clone(),
+                        violation,
+                    }),
+            );
+            let row = self.row_of(submission, index, target, connector, &post, report.warnings);
+            posts.push(row);
+        }
+        if violations.is_empty() {
+            Ok(posts)
+        } else {
+            Err(AcceptError::Preflight(violations))
+        }
+    }
+
+    async fn find_media(
+        &self,
+        submission: &Submission,
+    ) -> Result<HashMap<String, MediaRow>, StoreError> {
+        let mut ids: Vec<String> = submission
+            .targets
+            .iter()
+            .flat_map(|target| target.media.iter().map(|media| media.id.clone()))
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = self.store.find_media(submission.org, &ids).await?;
+        Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
+    }
+
+    fn row_of(
+        &self,
+        submission: &Submission,
+        index: usize,
+        target: &Target,
+        connector: &Arc<Connector>,
+        post: &Post,
+        judged: Vec<Warning>,
+    ) -> NewPost {
+        let scheduled = submission.scheduled_at.is_some();
+        let default = if scheduled {
+            self.config.give_up_scheduled
+        } else {
+            self.config.give_up_immediate
+        };
+        let mut warnings = target.warnings.clone();
+        warnings.extend(judged);
+        NewPost {
+            id: post.id,
+            job: JobId::new(),
+            position: i16::try_from(index).unwrap_or(i16::MAX),
+            profile: target.account.profile,
+            account: target.account.id,
+            platform: target.account.platform.clone(),
+            text: target.text.clone(),
+            options: target.options.clone(),
+            first_comment: target
+                .first_comment
+                .as_ref()
+                .map(|text| json!({"text": text})),
+            metadata: target.metadata.clone(),
+            sandbox: false,
+            warnings: json!(warnings),
+            scheduled_at: submission.scheduled_at,
+            priority: i16::from(scheduled),
+            give_up_after: target.publish_within.unwrap_or(default),
+            awaited_for: (!scheduled).then_some(self.config.wait),
+            may_wait: scheduled,
+            exclusive: connector.habits.read_back.is_exclusive(),
+            parts: connector.publisher.parts(post).max(1),
+            media: target
+                .media
+                .iter()
+                .map(|media| NewPostMedia {
+                    id: media.id.clone(),
+                    kind: kind_word(media.kind).to_owned(),
+                    alt_text: media.alt_text.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The post as its connector will see it, and what is already wrong with its media.
+fn compose(id: PostId, target: &Target, library: &HashMap<String, MediaRow>) -> (Post, Report) {
+    let mut report = Report::default();
+    let mut media = Vec::with_capacity(target.media.len());
+    for (n, wanted) in target.media.iter().enumerate() {
+        let Some(row) = library.get(&wanted.id) else {
+            report.violate(
+                "media.unknown",
+                format!("media.{n}.mediaId"),
+                format!(
+                    "there is no media {} in this organisation's library",
+                    wanted.id
+                ),
+                "upload the file with POST /v1/media and use the id it answers",
+            );
+            continue;
+        };
+        media.push(Media {
+            id: row.id.clone(),
+            kind: wanted.kind,
+            mime: row.content_type.clone(),
+            size_bytes: u64::try_from(row.size_bytes).unwrap_or(0),
+            width: row.width.and_then(|n| u32::try_from(n).ok()),
+            height: row.height.and_then(|n| u32::try_from(n).ok()),
+            alt_text: wanted.alt_text.clone(),
+        });
+    }
+    let first_comment = target
+        .first_comment
+        .as_ref()
+        .map(|text| FirstComment { text: text.clone() });
+    let post = Post {
+        id,
+        text: target.text.clone(),
+        media,
+        first_comment,
+        options: target.options.clone(),
+    };
+    (post, report)
+}
+
+const fn kind_word(kind: MediaKind) -> &'static str {
+    match kind {
+        MediaKind::Image => "image",
+        MediaKind::Video => "video",
+    }
+}

@@ -1,0 +1,61 @@
+//! The library as a connector reads it.
+
+use super::Library;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use publisher::id::OrgId;
+use publisher::{Failure, Media, MediaReader, MediaStream};
+use std::io::ErrorKind;
+use tokio::io::AsyncReadExt as _;
+
+/// Bytes read at once.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Reads the files of one organisation.
+#[derive(Clone, Debug)]
+pub(crate) struct LibraryReader {
+    library: Library,
+    org: OrgId,
+}
+
+impl LibraryReader {
+    pub(super) fn new(library: Library, org: OrgId) -> Self {
+        Self { library, org }
+    }
+}
+
+#[async_trait]
+impl MediaReader for LibraryReader {
+    async fn open(&self, media: &Media) -> Result<MediaStream, Failure> {
+        let file = match tokio::fs::File::open(self.library.path(self.org, &media.id)).await {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let failure = Failure::rejected(
+                    "media.unknown",
+                    format!("media {} is no longer in the library", media.id),
+                );
+                return Err(failure.rule("media.unknown"));
+            }
+            Err(error) => {
+                return Err(Failure::transient(
+                    "media.read",
+                    format!("media {} cannot be read: {error}", media.id),
+                ));
+            }
+        };
+        let pieces = futures_util::stream::unfold(Some(file), |state| async {
+            let mut file = state?;
+            let mut piece = vec![0u8; PIECE_BYTES];
+            match file.read(&mut piece).await {
+                Ok(0) => None,
+                Ok(read) => {
+                    piece.truncate(read);
+                    Some((Ok(Bytes::from(piece)), Some(file)))
+                }
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        Ok(pieces.boxed())
+    }
+}

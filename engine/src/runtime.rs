@@ -1,0 +1,430 @@
+//! Door 2: the worker. One apalis Monitor per queue, each in a task of its own, around our claims.
+//!
+//! Drain loses nothing: stop claiming → wait until all permits are back, which is when everything is settled → shut the Monitors
+//! down → renew once more. A hard stop cuts what runs: what was not marked goes back uncounted, what was is looked at later.
+
+use crate::backend::{Claim, Claims};
+use crate::claims::Claimer;
+use crate::handlers::{self, Tools};
+use crate::keeper::Keeper;
+use crate::leases::{Leases, renew};
+use crate::library::Library;
+use crate::mark::LEASE_MARGIN;
+use crate::settle::Settler;
+use apalis::layers::WorkerBuilderExt as _;
+use apalis::layers::catch_panic::CatchPanicLayer;
+use apalis_core::error::{AbortError, BoxDynError};
+use apalis_core::monitor::Monitor;
+use apalis_core::worker::builder::WorkerBuilder;
+use publisher::Registry;
+use publisher::id::WorkerId;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use store::queue::{DeclaredLimit, WorkerInfo};
+use store::{Store, StoreError, Woken};
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use vault::Vault;
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+pub struct RuntimeConfig {
+    /// `host/pid`, for people.
+    pub name: String,
+    /// Jobs at once, per queue; 1 to 10 000.
+    pub slots: usize,
+    /// How long a claim is leased; longer than every platform's call deadline.
+    pub lease: Duration,
+    /// Longest wait between two claims.
+    pub poll: Duration,
+    /// Whether notifications shorten the poll; without them everything works, only later.
+    pub listen: bool,
+    /// Longest attempt; uploads included.
+    pub attempt_max: Duration,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        Self {
+            name: "worker".to_owned(),
+            slots: 64,
+            lease: Duration::from_mins(1),
+            poll: Duration::from_secs(1),
+            listen: true,
+            attempt_max: Duration::from_mins(15),
+        }
+    }
+}
+
+/// How a worker is told to stop.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// Claim nothing new; finish what runs.
+    pub drain: CancellationToken,
+    /// Cut what still runs.
+    pub now: CancellationToken,
+}
+
+/// Why a worker could not work.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The lease does not outlive the longest call.
+    #[error(
+        "a lease of {lease_ms} ms is too short for {platform}, whose calls may take {call_ms} ms; \
+         set POSTRIDER_LEASE_MS to more than {needed_ms}"
+    )]
+    LeaseTooShort {
+        /// Configured.
+        lease_ms: u128,
+        /// Which platform.
+        platform: &'static str,
+        /// Its call deadline.
+        call_ms: u128,
+        /// The least that works.
+        needed_ms: u128,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A worker, ready to run.
+pub struct Runtime {
+    store: Store,
+    vault: Vault,
+    registry: Registry,
+    library: Library,
+    config: RuntimeConfig,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One queue's moving parts.
+struct Lane {
+    queue: String,
+    free: Arc<Semaphore>,
+    wake: Arc<Notify>,
+}
+
+impl Runtime {
+    /// A worker for every platform of the registry.
+    pub fn new(
+        store: Store,
+        vault: Vault,
+        registry: Registry,
+        library: Library,
+        config: RuntimeConfig,
+    ) -> Self {
+        Self {
+            store,
+            vault,
+            registry,
+            library,
+            config,
+        }
+    }
+
+    /// Works until told to stop, and returns when everything it had begun is settled.
+    ///
+    /// Waits for a database that is away at the start. Errors: the lease is too short, or the database refuses.
+    pub async fn run(self, stop: Stop) -> Result<(), RuntimeError> {
+        self.check_lease()?;
+        let worker = WorkerId::new();
+        let queues: Vec<String> = self
+            .registry
+            .platforms()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        tokio::select! {
+            () = stop.drain.cancelled() => return Ok(()),
+            begun = self.begin(worker, &queues) => begun?,
+        }
+        tracing::info!(worker = %worker, queues = queues.join(","), slots = self.config.slots, "working");
+
+        let background = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let leases = Arc::new(Leases::default());
+        let lanes: Vec<Lane> = queues.iter().map(|queue| self.lane(queue)).collect();
+        let wakes: Vec<Arc<Notify>> = lanes.iter().map(|lane| Arc::clone(&lane.wake)).collect();
+        let (settler, finished) = mpsc::channel(self.config.slots * lanes.len().max(1));
+
+        tasks.spawn(renew(
+            self.store.clone(),
+            worker,
+            Arc::clone(&leases),
+            self.config.lease,
+            background.clone(),
+        ));
+        tasks.spawn(self.keeper(&queues, &wakes).run(background.clone()));
+        if self.config.listen {
+            tasks.spawn(listen(
+                self.store.clone(),
+                lanes_by_queue(&lanes),
+                background.clone(),
+            ));
+        }
+        let settling = tasks.spawn(self.settler(&leases, &wakes, &stop).run(finished));
+        let monitors = TaskTracker::new();
+        let mut shutdowns = Vec::new();
+        for lane in &lanes {
+            let (handlers, claims) = mpsc::channel(self.config.slots);
+            let shut = CancellationToken::new();
+            monitors.spawn(self.monitor(Claims::new(claims), &stop, shut.clone()));
+            shutdowns.push(shut);
+            tasks.spawn(
+                self.claimer(lane, worker, &leases, handlers, settler.clone())
+                    .run(stop.drain.clone()),
+            );
+        }
+        drop(settler);
+
+        stop.drain.cancelled().await;
+        self.drain(&stop, worker, &lanes).await;
+        shutdowns.iter().for_each(CancellationToken::cancel);
+        monitors.close();
+        monitors.wait().await;
+        // Every sender is gone with the monitors and the claimers: the settler ends after the last commit.
+        settling.await.ok();
+        background.cancel();
+        tasks.close();
+        tasks.wait().await;
+        tracing::info!(worker = %worker, "stopped; everything begun is settled");
+        Ok(())
+    }
+
+    /// The lease must leave room for a renewal and a whole call after it.
+    fn check_lease(&self) -> Result<(), RuntimeError> {
+        for connector in self.registry.all() {
+            let needed = (connector.habits.call_deadline + LEASE_MARGIN) * 3 / 2;
+            if self.config.lease <= needed {
+                return Err(RuntimeError::LeaseTooShort {
+                    lease_ms: self.config.lease.as_millis(),
+                    platform: connector.platform,
+                    call_ms: connector.habits.call_deadline.as_millis(),
+                    needed_ms: needed.as_millis(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Registers the worker and declares its platforms' limits, as soon as the database answers.
+    async fn begin(&self, worker: WorkerId, queues: &[String]) -> Result<(), StoreError> {
+        let info = WorkerInfo {
+            id: worker,
+            name: self.config.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            queues: queues.to_vec(),
+        };
+        let mut failures = 0u32;
+        loop {
+            match self.introduce(&info).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_passing() => {
+                    failures = (failures + 1).min(6);
+                    tracing::warn!(error = %error, "the database is away; waiting for it");
+                    tokio::time::sleep(Duration::from_millis(50) * 2u32.pow(failures)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn introduce(&self, info: &WorkerInfo) -> Result<(), StoreError> {
+        for connector in self.registry.all() {
+            self.store
+                .declare_limits(connector.platform, &declared(connector))
+                .await?;
+        }
+        match self.store.register_worker(info).await {
+            // An earlier try whose answer was lost.
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn lane(&self, queue: &str) -> Lane {
+        Lane {
+            queue: queue.to_owned(),
+            free: Arc::new(Semaphore::new(self.config.slots)),
+            wake: Arc::new(Notify::new()),
+        }
+    }
+
+    fn keeper(&self, queues: &[String], wakes: &[Arc<Notify>]) -> Keeper {
+        Keeper {
+            store: self.store.clone(),
+            registry: self.registry.clone(),
+            queues: queues.to_vec(),
+            lease: self.config.lease,
+            wakes: wakes.to_vec(),
+        }
+    }
+
+    fn settler(&self, leases: &Arc<Leases>, wakes: &[Arc<Notify>], stop: &Stop) -> Settler {
+        Settler {
+            store: self.store.clone(),
+            vault: self.vault.clone(),
+            registry: self.registry.clone(),
+            leases: Arc::clone(leases),
+            wakes: wakes.to_vec(),
+            stopping: stop.drain.clone(),
+        }
+    }
+
+    fn claimer(
+        &self,
+        lane: &Lane,
+        worker: WorkerId,
+        leases: &Arc<Leases>,
+        handlers: mpsc::Sender<Claim>,
+        settler: mpsc::Sender<crate::backend::Finished>,
+    ) -> Claimer {
+        Claimer {
+            store: self.store.clone(),
+            queue: lane.queue.clone(),
+            worker,
+            lease: self.config.lease,
+            poll: self.config.poll,
+            slots: self.config.slots,
+            free: Arc::clone(&lane.free),
+            wake: Arc::clone(&lane.wake),
+            leases: Arc::clone(leases),
+            handlers,
+            settler,
+        }
+    }
+
+    /// One Monitor, driven to its end.
+    fn monitor(
+        &self,
+        claims: Claims,
+        stop: &Stop,
+        shut: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let tools = Tools {
+            store: self.store.clone(),
+            vault: self.vault.clone(),
+            registry: self.registry.clone(),
+            library: self.library.clone(),
+            attempt_max: self.config.attempt_max,
+        };
+        let (limit, now) = (
+            self.config.attempt_max + Duration::from_secs(5),
+            stop.now.clone(),
+        );
+        async move {
+            let monitor = Monitor::new()
+                .should_restart(|_, _| true)
+                .register(move |_| {
+                    let (tools, now) = (tools.clone(), now.clone());
+                    WorkerBuilder::new("attempts")
+                        .backend(claims.clone())
+                        .timeout(limit)
+                        .layer(CatchPanicLayer::<_, AbortError>::new())
+                        .build(move |claim: Claim| attempt(tools.clone(), now.clone(), claim))
+                });
+            let signal = async move {
+                shut.cancelled().await;
+                Ok(())
+            };
+            if let Err(error) = monitor.run_with_signal(signal).await {
+                tracing::error!(error = %error, "a monitor ended with an error");
+            }
+        }
+    }
+
+    /// Waits until everything that was begun is settled, or until told to stop now.
+    async fn drain(&self, stop: &Stop, worker: WorkerId, lanes: &[Lane]) {
+        tracing::info!(worker = %worker, "draining: nothing new is claimed");
+        if let Err(error) = self.store.stop_worker(worker).await {
+            tracing::warn!(error = %error, "the database does not know yet that this worker stops");
+        }
+        let all = u32::try_from(self.config.slots).unwrap_or(u32::MAX);
+        for lane in lanes {
+            tokio::select! {
+                () = stop.now.cancelled() => {}
+                _ = lane.free.acquire_many(all) => {}
+            }
+        }
+        if stop.now.is_cancelled() {
+            tracing::warn!(worker = %worker, "stopping now: what runs is cut");
+            for lane in lanes {
+                // The handlers have seen the signal; their settlements are on the way.
+                lane.free.acquire_many(all).await.map(drop).ok();
+            }
+        }
+    }
+}
+
+async fn attempt(tools: Tools, now: CancellationToken, claim: Claim) -> Result<(), BoxDynError> {
+    let Claim { work, state, .. } = claim;
+    tokio::select! {
+        biased;
+        () = now.cancelled() => state.report(crate::decide::Report::Cut),
+        () = handlers::run(&tools, &work, &state) => {}
+    }
+    Ok(())
+}
+
+fn lanes_by_queue(lanes: &[Lane]) -> HashMap<String, Arc<Notify>> {
+    lanes
+        .iter()
+        .map(|lane| (lane.queue.clone(), Arc::clone(&lane.wake)))
+        .collect()
+}
+
+/// Turns notifications into wake-ups of the claim loops.
+async fn listen(store: Store, wakes: HashMap<String, Arc<Notify>>, stop: CancellationToken) {
+    let mut listener = store.listener();
+    loop {
+        let woken = tokio::select! {
+            () = stop.cancelled() => return,
+            woken = listener.next() => woken,
+        };
+        match woken {
+            Woken::Due(queue) => {
+                if let Some(wake) = wakes.get(&queue) {
+                    wake.notify_one();
+                }
+            }
+            Woken::Unsure => wakes.values().for_each(|wake| wake.notify_one()),
+            Woken::Settled => {}
+        }
+    }
+}
+
+/// A connector's quotas as rows of `limits`.
+fn declared(connector: &publisher::Connector) -> Vec<DeclaredLimit> {
+    connector
+        .quotas
+        .iter()
+        .map(|quota| {
+            let (kind, max_units, window_ms) = match quota.bound {
+                publisher::Bound::Window { max, window } => {
+                    ("window", max, i64::try_from(window.as_millis()).ok())
+                }
+                publisher::Bound::Slots(max) => ("slots", max, None),
+            };
+            DeclaredLimit {
+                scope: quota.scope.word(),
+                name: quota.name,
+                meter: quota.meter,
+                kind,
+                counts: quota.counts.word(),
+                max_units,
+                units: quota.units,
+                window_ms,
+            }
+        })
+        .collect()
+}

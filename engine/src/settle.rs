@@ -1,0 +1,193 @@
+//! The settler: decide, then write what gathered during the last commit, in one statement.
+//!
+//! It drains a channel and cannot be cancelled; while the database is away it tries again for ever, because nobody else knows
+//! what the platform answered. A batch that Postgres refuses is split to singles, and the one that fails alone is written in its
+//! minimal form.
+
+mod row;
+
+pub(crate) use row::{Verdict, host_of_profile, settlement_of_expired};
+
+use crate::backend::{Finished, Outcome};
+use crate::decide::Report;
+use crate::leases::Leases;
+use publisher::Registry;
+use publisher::id::PostId;
+use std::sync::Arc;
+use std::time::Duration;
+use store::queue::{Fence, Settlement};
+use store::{Store, StoreError};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use vault::Vault;
+
+/// Most settlements of one commit.
+const BATCH_MAX: usize = 500;
+
+/// Longest wait after a database error.
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// Writes outcomes until every sender is gone.
+pub(crate) struct Settler {
+    pub(crate) store: Store,
+    pub(crate) vault: Vault,
+    pub(crate) registry: Registry,
+    pub(crate) leases: Arc<Leases>,
+    pub(crate) wakes: Vec<Arc<Notify>>,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Settler {
+    pub(crate) async fn run(self, mut finished: mpsc::Receiver<Finished>) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while finished.recv_many(&mut batch, BATCH_MAX).await > 0 {
+            let mut verdicts = Vec::with_capacity(batch.len());
+            for one in &batch {
+                verdicts.push(self.judge(one).await);
+            }
+            self.write(&verdicts).await;
+            for one in batch.drain(..) {
+                self.leases.settle(one.work.lease());
+                drop(one.permit);
+            }
+            for wake in &self.wakes {
+                wake.notify_one();
+            }
+        }
+    }
+
+    async fn judge(&self, finished: &Finished) -> Verdict {
+        let report = match finished.outcome {
+            Outcome::Done => finished
+                .state
+                .take_report("the handler ended without a report"),
+            Outcome::Failed => finished
+                .state
+                .take_report("the attempt took too long or panicked"),
+            Outcome::Cut => Report::Cut,
+            Outcome::Unstarted => Report::Unstarted,
+        };
+        // Whether a cut claim may have sent is read from its row, never from a worker's memory.
+        let sent = match finished.outcome {
+            Outcome::Cut => self.read_sent(finished).await,
+            Outcome::Done | Outcome::Failed | Outcome::Unstarted => finished.state.is_sent(),
+        };
+        Verdict::of(
+            finished,
+            report,
+            sent,
+            self.stopping.is_cancelled(),
+            &self.vault,
+            &self.registry,
+        )
+    }
+
+    async fn read_sent(&self, finished: &Finished) -> bool {
+        let known = finished.state.is_sent();
+        match self.store.read_mark(finished.work.fence()).await {
+            Ok(stored) => known || stored == Some(true),
+            // Unknown counts as sent: a look does no harm, a blind send does.
+            Err(_) => known || finished.state.was_begun(),
+        }
+    }
+
+    async fn write(&self, verdicts: &[Verdict]) {
+        let rows: Vec<Settlement> = verdicts.iter().map(|verdict| verdict.row.clone()).collect();
+        let lost = match self.settle(&rows).await {
+            Ok(lost) => lost,
+            Err(error) => {
+                tracing::error!(error = %error, source = ?std::error::Error::source(&error), "a batch of settlements was refused; writing them one by one");
+                self.settle_singly(&rows).await
+            }
+        };
+        for verdict in verdicts {
+            if lost.contains(&verdict.row.fence()) {
+                self.rescue_receipt(verdict).await;
+            } else if let Some((host, closed)) = &verdict.closes_host {
+                self.close_host(verdict, host, *closed).await;
+            }
+        }
+    }
+
+    /// Settles, however long the database is away; returns the fences that were lost.
+    async fn settle(&self, rows: &[Settlement]) -> Result<Vec<Fence>, StoreError> {
+        let mut failures = 0u32;
+        loop {
+            match self.store.settle(rows, None).await {
+                Ok(settled) => return Ok(settled.lost),
+                Err(error) if error.is_passing() => {
+                    failures = (failures + 1).min(6);
+                    tracing::warn!(settlements = rows.len(), error = %error, "cannot settle yet");
+                    tokio::time::sleep(
+                        (Duration::from_millis(25) * 2u32.pow(failures)).min(RETRY_MAX),
+                    )
+                    .await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn settle_singly(&self, rows: &[Settlement]) -> Vec<Fence> {
+        let mut lost = Vec::new();
+        for row in rows {
+            let single = std::slice::from_ref(row);
+            match self.settle(single).await {
+                Ok(more) => lost.extend(more),
+                Err(error) => {
+                    tracing::error!(job = %row.job, claim = row.claim, error = %error, "a settlement is written in its minimal form");
+                    match self.settle(&[row::minimal(row)]).await {
+                        Ok(more) => lost.extend(more),
+                        Err(error) => {
+                            tracing::error!(job = %row.job, claim = row.claim, error = %error, "a settlement cannot be written; its lease will end by itself");
+                        }
+                    }
+                }
+            }
+        }
+        lost
+    }
+
+    /// The claim was lost, and the platform said yes: the receipt is kept for whoever holds the job now.
+    async fn rescue_receipt(&self, verdict: &Verdict) {
+        let Some((post, receipt)) = &verdict.late_receipt else {
+            tracing::warn!(job = %verdict.row.job, claim = verdict.row.claim, "a settlement came after its lease was lost; it changed nothing");
+            return;
+        };
+        let mut failures = 0u32;
+        loop {
+            match self
+                .store
+                .keep_receipt(verdict.row.fence(), PostId(*post), receipt)
+                .await
+            {
+                Ok(adopted) => {
+                    tracing::warn!(job = %verdict.row.job, claim = verdict.row.claim, adopted, "a late receipt is kept");
+                    return;
+                }
+                Err(error) if error.is_passing() => {
+                    failures = (failures + 1).min(6);
+                    tokio::time::sleep(
+                        (Duration::from_millis(25) * 2u32.pow(failures)).min(RETRY_MAX),
+                    )
+                    .await;
+                }
+                Err(error) => {
+                    tracing::error!(job = %verdict.row.job, error = %error, "a late receipt could not be kept");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn close_host(&self, verdict: &Verdict, host: &str, closed: Duration) {
+        let why = verdict.row.code.as_deref().unwrap_or("rate_limited");
+        if let Err(error) = self
+            .store
+            .close_host(verdict.queue(), host, closed, why)
+            .await
+        {
+            tracing::warn!(host, error = %error, "a host's limit could not be told to its other accounts");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What keepers and operators do to the queue.
+
+use super::accept::to_json;
+use super::millis;
+use crate::{Store, StoreError};
+use chrono::{DateTime, Utc};
+use publisher::id::{DeadLetterId, JobId, OrgId, PostId};
+use serde::Serialize;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A limit as its platform declares it.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeclaredLimit {
+    /// `account`, `host`, `app` or `org`.
+    pub scope: &'static str,
+    /// Unique within the platform.
+    pub name: &'static str,
+    /// What a charge names.
+    pub meter: &'static str,
+    /// `window` or `slots`.
+    pub kind: &'static str,
+    /// `posts` or `calls`.
+    pub counts: &'static str,
+    /// The bound.
+    pub max_units: u32,
+    /// Cost of one part of a publication.
+    pub units: u32,
+    /// Length of the window.
+    pub window_ms: Option<i64>,
+}
+
+/// How a dead letter is sent again.
+#[derive(Clone, Debug)]
+pub struct Redrive {
+    /// Its organisation.
+    pub org: OrgId,
+    /// The letter.
+    pub letter: DeadLetterId,
+    /// Who wants it.
+    pub by: String,
+    /// An ambiguous one without a look first, on a person's word that nothing is there.
+    pub blind: bool,
+    /// How long the new job may take.
+    pub give_up_after: Duration,
+}
+
+impl Store {
+    /// Makes a queue and its declared limits what the connector of this build says; overrides stay.
+    pub async fn declare_limits(
+        &self,
+        queue: &str,
+        limits: &[DeclaredLimit],
+    ) -> Result<(), StoreError> {
+        sqlx::query_file!(
+            "queries/queue/declare_limits.sql",
+            queue,
+            to_json("limits", limits)?
+        )
+        .execute(&self.ordinary)
+        .await?;
+        Ok(())
+    }
+
+    /// Plans one refresh for each account of a platform whose token ends within `horizon`; returns how many.
+    pub async fn plan_refreshes(
+        &self,
+        queue: &str,
+        horizon: Duration,
+        give_up_after: Duration,
+        room: i32,
+        now: Option<DateTime<Utc>>,
+    ) -> Result<i64, StoreError> {
+        let (horizon, give_up) = (millis(horizon), millis(give_up_after));
+        Ok(sqlx::query_file!(
+            "queries/queue/plan_refreshes.sql",
+            queue,
+            horizon,
+            give_up,
+            room,
+            now
+        )
+        .fetch_one(&self.ordinary)
+        .await?
+        .count)
+    }
+
+    /// Closes every account of one host; nothing wider.
+    pub async fn close_host(
+        &self,
+        queue: &str,
+        host: &str,
+        closed: Duration,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        let now = None::<DateTime<Utc>>;
+        sqlx::query_file!(
+            "queries/queue/close_host.sql",
+            queue,
+            host,
+            millis(closed),
+            why,
+            now
+        )
+        .execute(&self.ordinary)
+        .await?;
+        Ok(())
+    }
+
+    /// Cancels a post whose job has not begun; false when there was nothing left to cancel.
+    pub async fn cancel_post(&self, org: OrgId, post: PostId) -> Result<bool, StoreError> {
+        let now = None::<DateTime<Utc>>;
+        let row = sqlx::query_file!(
+            "queries/queue/cancel_post.sql",
+            org.uuid(),
+            post.uuid(),
+            Uuid::now_v7(),
+            now
+        )
+        .fetch_optional(&self.ordinary)
+        .await?;
+        Ok(row.is_some())
+    }
+
+    /// Sends an open dead letter again as a new job; none when it was not open (any more).
+    pub async fn redrive(&self, ask: &Redrive) -> Result<Option<PostId>, StoreError> {
+        let row = sqlx::query_file!(
+            "queries/queue/redrive.sql",
+            ask.org.uuid(),
+            ask.letter.uuid(),
+            JobId::new().uuid(),
+            ask.by,
+            ask.blind,
+            millis(ask.give_up_after),
+            true,
+            Uuid::now_v7(),
+            None::<DateTime<Utc>>,
+        )
+        .fetch_optional(&self.ordinary)
+        .await?;
+        Ok(row.map(|row| row.post.into()))
+    }
+}
