@@ -41,6 +41,10 @@ impl Work {
 pub(crate) struct AttemptState(Mutex<Left>);
 
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact of the attempt"
+)]
 struct Left {
     begun: bool,
     sent: bool,

@@ -6,8 +6,9 @@
 
 use crate::attempt::{AttemptState, Body, Work};
 use crate::backend::{Claim, Finished, Slot};
+use crate::backoff::scramble;
 use crate::leases::Leases;
-use publisher::id::{AccountId, OrgId, PostId, WorkerId};
+use publisher::id::{AccountId, LeaseId, OrgId, PostId, WorkerId};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,29 @@ const OVERDUE_EVERY: Duration = Duration::from_secs(2);
 
 /// Longest wait after a database error.
 const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// Claims whose COMMIT answer was lost: they may be leased to us without our knowing which jobs they hold.
+#[derive(Debug, Default)]
+struct Lost(Vec<LeaseId>);
+
+impl Lost {
+    fn note(&mut self, lease: LeaseId, error: StoreError) -> StoreError {
+        if error.outcome_is_unknown() {
+            self.0.push(lease);
+        }
+        error
+    }
+
+    /// Puts their jobs back before anything new is claimed; nobody began them.
+    async fn release(&mut self, store: &Store, worker: WorkerId) -> Result<(), StoreError> {
+        if !self.0.is_empty() {
+            let released = store.release_leases(worker, &self.0).await?;
+            tracing::warn!(released, "claims with an unknown outcome were put back");
+            self.0.clear();
+        }
+        Ok(())
+    }
+}
 
 /// One queue's claimer.
 pub(crate) struct Claimer {
@@ -42,8 +66,11 @@ impl Claimer {
     /// Claims until told to stop.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut failures = 0u32;
+        let mut turns = 0u64;
+        let mut lost = Lost::default();
         let mut overdue_at = Instant::now();
         loop {
+            turns = turns.wrapping_add(1);
             let enough = u32::try_from((self.slots / 8).max(1)).unwrap_or(1);
             let free = tokio::select! {
                 () = stop.cancelled() => return,
@@ -51,9 +78,10 @@ impl Claimer {
             };
             drop(free);
             let turn = async {
-                let look_in = self.claim_due().await?;
+                lost.release(&self.store, self.worker).await?;
+                let look_in = self.claim_due(&mut lost).await?;
                 if overdue_at <= Instant::now() {
-                    self.claim_overdue().await?;
+                    self.claim_overdue(&mut lost).await?;
                     overdue_at = Instant::now() + OVERDUE_EVERY;
                 }
                 Ok::<_, StoreError>(look_in)
@@ -61,7 +89,9 @@ impl Claimer {
             let sleep = match turn.await {
                 Ok(look_in) => {
                     failures = 0;
-                    look_in.unwrap_or(Duration::MAX).min(self.jittered_poll())
+                    look_in
+                        .unwrap_or(Duration::MAX)
+                        .min(self.jittered_poll(turns))
                 }
                 Err(error) => {
                     failures = (failures + 1).min(8);
@@ -79,22 +109,25 @@ impl Claimer {
         }
     }
 
-    /// Between three quarters of the poll and the whole of it, by the low bits of the clock: workers do not march in step.
-    fn jittered_poll(&self) -> Duration {
-        let share = u32::try_from(
-            Instant::now().elapsed().subsec_nanos() ^ self.worker.uuid().as_fields().0,
-        )
-        .unwrap_or(0);
-        self.poll * 3 / 4 + (self.poll / 4).mul_f64(f64::from(share % 1000) / 1000.0)
+    /// Between three quarters of the poll and the whole of it, so that workers do not march in step.
+    fn jittered_poll(&self, turn: u64) -> Duration {
+        let (_, low) = self.worker.uuid().as_u64_pair();
+        let share = u32::try_from(scramble(low ^ turn) % 1000).unwrap_or(0);
+        self.poll * 3 / 4 + (self.poll / 4).mul_f64(f64::from(share) / 1000.0)
     }
 
     /// Claims what is due; returns when to look again.
-    async fn claim_due(&self) -> Result<Option<Duration>, StoreError> {
+    async fn claim_due(&self, lost: &mut Lost) -> Result<Option<Duration>, StoreError> {
         let room = self.free.available_permits();
         if room == 0 {
             return Ok(Some(Duration::ZERO));
         }
-        let claims = self.store.claim(self.ask(room)).await?;
+        let ask = self.ask(room);
+        let claims = self
+            .store
+            .claim(ask)
+            .await
+            .map_err(|error| lost.note(ask.lease_id, error))?;
         let full = claims.jobs.len() >= room;
         self.hand_over(claims.jobs).await?;
         Ok(if full {
@@ -104,10 +137,15 @@ impl Claimer {
         })
     }
 
-    async fn claim_overdue(&self) -> Result<(), StoreError> {
+    async fn claim_overdue(&self, lost: &mut Lost) -> Result<(), StoreError> {
         let room = self.free.available_permits().min(64);
         if room > 0 {
-            let jobs = self.store.claim_overdue(self.ask(room)).await?;
+            let ask = self.ask(room);
+            let jobs = self
+                .store
+                .claim_overdue(ask)
+                .await
+                .map_err(|error| lost.note(ask.lease_id, error))?;
             self.hand_over(jobs).await?;
         }
         Ok(())
@@ -118,6 +156,7 @@ impl Claimer {
             queue: &self.queue,
             room: i32::try_from(room).unwrap_or(i32::MAX),
             worker: self.worker,
+            lease_id: LeaseId::new(),
             lease: self.lease,
             now: None,
         }

@@ -8,8 +8,12 @@
 //!
 //! Invariants: I4, I6, I7, I18, I19.
 
+mod settlement;
+
+pub use settlement::{Close, Dead, Hold, Settlement};
+
 use crate::backoff::backoff;
-use publisher::{Checkpoint, Class, Failure, Progress, Receipt, Scope, Warning};
+use publisher::{Class, Failure, Progress, Warning};
 use std::time::Duration;
 
 /// What the pipeline hands over. It folds evidence first: found progress becomes [`Report::Did`] and an absence
@@ -74,128 +78,6 @@ pub struct Tries {
     pub seed: u64,
 }
 
-/// What is written about a job: the nine settlements of the vocabulary (a death is a `release` that counts).
-#[derive(Clone, Debug, PartialEq)]
-pub enum Settlement {
-    /// It is public as a whole, or can only be called so.
-    Complete {
-        /// What the platform gave; none: what is stored stands.
-        receipt: Option<Receipt>,
-        /// Why it is not quite what was asked.
-        warning: Option<Warning>,
-    },
-    /// More steps follow; the answer was definite.
-    Continue {
-        /// For the next step.
-        checkpoint: Checkpoint,
-        /// What is already public.
-        receipt: Option<Receipt>,
-        /// Not before.
-        after: Duration,
-    },
-    /// Tried again, counted.
-    Retry {
-        /// Not before.
-        after: Duration,
-        /// Our intermediate state died there: begin from the start.
-        restart: bool,
-        /// Why.
-        failure: Failure,
-    },
-    /// Waits for what is not the post's fault; nothing is counted.
-    Snooze {
-        /// What is closed meanwhile.
-        close: Close,
-        /// A look failed: the mark stays.
-        keeps_mark: bool,
-        /// Why.
-        failure: Failure,
-    },
-    /// The next claim looks.
-    Verify {
-        /// Not before.
-        after: Duration,
-        /// Why.
-        failure: Failure,
-    },
-    /// Waits for a person.
-    Hold {
-        /// For whom.
-        reason: Hold,
-        /// A look failed: the mark stays.
-        keeps_mark: bool,
-        /// Why.
-        failure: Failure,
-    },
-    /// The claim is put back.
-    Release {
-        /// Not before.
-        after: Duration,
-        /// The worker died of it, or beside it.
-        died: bool,
-    },
-    /// Ended by an operator before anything irreversible.
-    Cancel,
-    /// Ended unpublished.
-    DeadLetter {
-        /// What kind of end.
-        class: Dead,
-        /// The last failure.
-        failure: Failure,
-    },
-}
-
-/// What is closed while a job snoozes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Close {
-    /// Nothing: only the job itself comes back later.
-    Nothing(Duration),
-    /// What the failure speaks of, for so long.
-    For(Scope, Duration),
-    /// The platform's app, until an operator resumes it.
-    AppUntilResumed,
-    /// The account, until a token newer than this generation is stored.
-    UntilTokenNewerThan(Option<i32>),
-}
-
-/// Why a job is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hold {
-    /// Its account must be reconnected by its owner.
-    AccountNeedsReauth,
-}
-
-/// The class of a dead letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dead {
-    /// The content is refused.
-    Rejected,
-    /// The account needs its owner, and the caller does not wait for that.
-    AccountBlocked,
-    /// Too many failures.
-    Exhausted,
-    /// Past its deadline, nothing sent.
-    Expired,
-    /// May be public; nobody knows.
-    Ambiguous,
-    /// Its workers died of it.
-    Poison,
-}
-
-impl Dead {
-    /// The word in SQL, API, CLI and metrics.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Rejected => "rejected",
-            Self::AccountBlocked => "account_blocked",
-            Self::Exhausted => "exhausted",
-            Self::Expired => "expired",
-            Self::Ambiguous => "ambiguous",
-            Self::Poison => "poison",
-        }
-    }
-}
-
 /// Longest wait between two looks, unless the connector says later.
 pub const LOOK_DELAY_MAX: Duration = Duration::from_mins(5);
 
@@ -214,93 +96,75 @@ pub const RATE_LIMIT_DELAY: Duration = Duration::from_mins(1);
 /// `failures`, verify burns `looks`, a death burns `deaths`; continue, snooze, hold and release-as-unreadable are unreachable
 /// once `expired`; release while stopping ends with the process.
 pub fn decide(report: Report, tries: &Tries) -> Settlement {
-    let failure = match report {
-        Report::Did(Progress::Published(receipt)) => {
-            return Settlement::Complete {
-                receipt: Some(receipt),
-                warning: None,
-            };
+    match report {
+        Report::Did(progress) => advance(progress, tries),
+        Report::Failed(failure) => settle_failure(failure, tries),
+        // The look itself failed. What it waits for is waited for; the mark stays, so that the next claim looks again.
+        Report::Undecided(why) if !tries.expired && tries.can_wait_for(why.class) => {
+            wait(why, tries, true)
         }
-        Report::Did(Progress::Pending {
+        Report::Undecided(why) => look(tries, why),
+        Report::Unknowable(why) => give_up(tries, Dead::Ambiguous, why),
+        Report::Unreadable if !tries.expired => release(UNREADABLE_DELAY),
+        Report::Overdue | Report::Canceled | Report::Cut | Report::Unreadable if tries.sent => {
+            look(tries, unanswered())
+        }
+        Report::Busy if !tries.expired => Settlement::Snooze {
+            close: Close::Nothing(BUSY_DELAY),
+            keeps_mark: false,
+            failure: busy(),
+        },
+        Report::Overdue | Report::Unreadable | Report::Busy => {
+            give_up(tries, Dead::Expired, expired())
+        }
+        Report::Canceled if tries.public => complete_with(&canceled()),
+        Report::Canceled => Settlement::Cancel,
+        Report::Cut if tries.stopping => release(Duration::ZERO),
+        Report::Cut if tries.deaths + 1 >= tries.deaths_max => give_up(tries, Dead::Poison, died()),
+        Report::Cut => Settlement::Release {
+            after: backoff(tries.deaths, tries.seed),
+            died: true,
+        },
+        Report::Unstarted => release(Duration::ZERO),
+    }
+}
+
+/// A definite answer: the mark is resolved. What is public at the deadline is published, as far as it got.
+fn advance(progress: Progress, tries: &Tries) -> Settlement {
+    match progress {
+        Progress::Published(receipt) => Settlement::Complete {
+            receipt: Some(receipt),
+            warning: None,
+        },
+        Progress::Pending {
             checkpoint,
             receipt,
             poll_after,
-        }) if !tries.expired => {
-            return Settlement::Continue {
-                checkpoint,
-                receipt,
-                after: poll_after,
-            };
-        }
-        Report::Did(Progress::Pending {
+        } if !tries.expired => Settlement::Continue {
+            checkpoint,
+            receipt,
+            after: poll_after,
+        },
+        Progress::Pending {
             receipt: Some(receipt),
             ..
-        }) => {
-            let warning = Some(warning_of(&expired()));
-            return Settlement::Complete {
-                receipt: Some(receipt),
-                warning,
-            };
-        }
-        Report::Did(Progress::Pending { receipt: None, .. }) => {
-            return give_up(tries, Dead::Expired, expired());
-        }
-        Report::Failed(failure) => failure,
-        // The look itself failed. What it waits for is waited for; the mark stays, so that the next claim looks again.
-        Report::Undecided(why) if !tries.expired && tries.can_wait_for(why.class) => {
-            return wait(why, tries, true);
-        }
-        Report::Undecided(why) => return look(tries, why),
-        Report::Unknowable(why) => return give_up(tries, Dead::Ambiguous, why),
-        Report::Unreadable if !tries.expired => {
-            return Settlement::Release {
-                after: UNREADABLE_DELAY,
-                died: false,
-            };
-        }
-        Report::Overdue | Report::Canceled | Report::Cut | Report::Unreadable if tries.sent => {
-            return look(tries, unanswered());
-        }
-        Report::Busy if !tries.expired => {
-            return Settlement::Snooze {
-                close: Close::Nothing(BUSY_DELAY),
-                keeps_mark: false,
-                failure: busy(),
-            };
-        }
-        Report::Overdue | Report::Unreadable | Report::Busy => {
-            return give_up(tries, Dead::Expired, expired());
-        }
-        Report::Canceled if tries.public => {
-            return Settlement::Complete {
-                receipt: None,
-                warning: Some(warning_of(&canceled())),
-            };
-        }
-        Report::Canceled => return Settlement::Cancel,
-        Report::Cut if tries.stopping => {
-            return Settlement::Release {
-                after: Duration::ZERO,
-                died: false,
-            };
-        }
-        Report::Cut if tries.deaths + 1 >= tries.deaths_max => {
-            return give_up(tries, Dead::Poison, died());
-        }
-        Report::Cut => {
-            return Settlement::Release {
-                after: backoff(tries.deaths, tries.seed),
-                died: true,
-            };
-        }
-        Report::Unstarted => {
-            return Settlement::Release {
-                after: Duration::ZERO,
-                died: false,
-            };
-        }
-    };
-    settle_failure(failure, tries)
+        } => Settlement::Complete {
+            receipt: Some(receipt),
+            warning: Some(warning_of(&expired())),
+        },
+        Progress::Pending { receipt: None, .. } => give_up(tries, Dead::Expired, expired()),
+    }
+}
+
+const fn release(after: Duration) -> Settlement {
+    Settlement::Release { after, died: false }
+}
+
+fn complete_with(failure: &Failure) -> Settlement {
+    Settlement::Complete {
+        receipt: None,
+        warning: Some(warning_of(failure)),
+    }
 }
 
 fn settle_failure(failure: Failure, tries: &Tries) -> Settlement {
@@ -310,10 +174,7 @@ fn settle_failure(failure: Failure, tries: &Tries) -> Settlement {
         // It may have happened: only a look may follow, never a send (I4).
         Class::Ambiguous | Class::Duplicate | Class::Stale if tries.sent => look(tries, failure),
         // From here on the answer was definite: the settlement resolves the mark. What is public can only complete (I19).
-        class if tries.public && (spent || is_final(class)) => Settlement::Complete {
-            receipt: None,
-            warning: Some(warning_of(&failure)),
-        },
+        class if tries.public && (spent || is_final(class)) => complete_with(&failure),
         Class::Rejected | Class::Duplicate => give_up(tries, Dead::Rejected, failure),
         Class::AccountBlocked if !tries.may_wait => give_up(tries, Dead::AccountBlocked, failure),
         Class::Transient
@@ -437,10 +298,7 @@ fn look(tries: &Tries, failure: Failure) -> Settlement {
 
 fn give_up(tries: &Tries, class: Dead, failure: Failure) -> Settlement {
     if tries.public {
-        return Settlement::Complete {
-            receipt: None,
-            warning: Some(warning_of(&failure)),
-        };
+        return complete_with(&failure);
     }
     Settlement::DeadLetter { class, failure }
 }

@@ -5,6 +5,7 @@
 
 use crate::settle::settlement_of_expired;
 use publisher::Registry;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Store, StoreError};
@@ -26,7 +27,7 @@ pub(crate) struct Keeper {
     pub(crate) registry: Registry,
     pub(crate) queues: Vec<String>,
     pub(crate) lease: Duration,
-    pub(crate) wakes: Vec<Arc<Notify>>,
+    pub(crate) wakes: HashMap<String, Arc<Notify>>,
 }
 
 impl Keeper {
@@ -73,7 +74,7 @@ impl Keeper {
                         planned,
                         "token refreshes planned"
                     );
-                    self.wakes.iter().for_each(|wake| wake.notify_one());
+                    self.wakes.values().for_each(|wake| wake.notify_one());
                 }
             }
         }
@@ -92,7 +93,7 @@ impl Keeper {
             for fence in &settled.written {
                 tracing::warn!(job = %fence.job, claim = fence.claim, "its lease is over: its worker was lost");
             }
-            self.wakes.iter().for_each(|wake| wake.notify_one());
+            self.wakes.values().for_each(|wake| wake.notify_one());
         }
         self.store.drop_spent_leases(&self.queues, None).await
     }

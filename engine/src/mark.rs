@@ -42,7 +42,7 @@ impl Mark for ClaimMark {
             Ok(Ok(marked)) => {
                 self.state.mark_set();
                 publisher::fault::point("mark.after");
-                Ok(Permit::granted(asked.later_by(marked.may_begin)))
+                Ok(Permit::granted(asked.later_by(marked.may_begin)).call_max(self.call_deadline))
             }
             Ok(Err(refusal)) => {
                 self.state.mark_refused(refusal);

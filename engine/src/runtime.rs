@@ -3,6 +3,10 @@
 //! Drain loses nothing: stop claiming → wait until all permits are back, which is when everything is settled → shut the Monitors
 //! down → renew once more. A hard stop cuts what runs: what was not marked goes back uncounted, what was is looked at later.
 
+mod config;
+
+pub use config::{RuntimeConfig, RuntimeError, Stop};
+
 use crate::backend::{Claim, Claims};
 use crate::claims::Claimer;
 use crate::handlers::{self, Tools};
@@ -27,68 +31,6 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vault::Vault;
-
-/// How a worker works.
-#[derive(Clone, Debug)]
-pub struct RuntimeConfig {
-    /// `host/pid`, for people.
-    pub name: String,
-    /// Jobs at once, per queue; 1 to 10 000.
-    pub slots: usize,
-    /// How long a claim is leased; longer than every platform's call deadline.
-    pub lease: Duration,
-    /// Longest wait between two claims.
-    pub poll: Duration,
-    /// Whether notifications shorten the poll; without them everything works, only later.
-    pub listen: bool,
-    /// Longest attempt; uploads included.
-    pub attempt_max: Duration,
-}
-
-impl Default for RuntimeConfig {
-    fn default() -> Self {
-        Self {
-            name: "worker".to_owned(),
-            slots: 64,
-            lease: Duration::from_mins(1),
-            poll: Duration::from_secs(1),
-            listen: true,
-            attempt_max: Duration::from_mins(15),
-        }
-    }
-}
-
-/// How a worker is told to stop.
-#[derive(Clone, Debug, Default)]
-pub struct Stop {
-    /// Claim nothing new; finish what runs.
-    pub drain: CancellationToken,
-    /// Cut what still runs.
-    pub now: CancellationToken,
-}
-
-/// Why a worker could not work.
-#[derive(Debug, thiserror::Error)]
-pub enum RuntimeError {
-    /// The lease does not outlive the longest call.
-    #[error(
-        "a lease of {lease_ms} ms is too short for {platform}, whose calls may take {call_ms} ms; \
-         set POSTRIDER_LEASE_MS to more than {needed_ms}"
-    )]
-    LeaseTooShort {
-        /// Configured.
-        lease_ms: u128,
-        /// Which platform.
-        platform: &'static str,
-        /// Its call deadline.
-        call_ms: u128,
-        /// The least that works.
-        needed_ms: u128,
-    },
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// A worker, ready to run.
 pub struct Runtime {
@@ -154,7 +96,7 @@ impl Runtime {
         let tasks = TaskTracker::new();
         let leases = Arc::new(Leases::default());
         let lanes: Vec<Lane> = queues.iter().map(|queue| self.lane(queue)).collect();
-        let wakes: Vec<Arc<Notify>> = lanes.iter().map(|lane| Arc::clone(&lane.wake)).collect();
+        let wakes = lanes_by_queue(&lanes);
         let (settler, finished) = mpsc::channel(self.config.slots * lanes.len().max(1));
 
         tasks.spawn(renew(
@@ -260,23 +202,28 @@ impl Runtime {
         }
     }
 
-    fn keeper(&self, queues: &[String], wakes: &[Arc<Notify>]) -> Keeper {
+    fn keeper(&self, queues: &[String], wakes: &HashMap<String, Arc<Notify>>) -> Keeper {
         Keeper {
             store: self.store.clone(),
             registry: self.registry.clone(),
             queues: queues.to_vec(),
             lease: self.config.lease,
-            wakes: wakes.to_vec(),
+            wakes: wakes.clone(),
         }
     }
 
-    fn settler(&self, leases: &Arc<Leases>, wakes: &[Arc<Notify>], stop: &Stop) -> Settler {
+    fn settler(
+        &self,
+        leases: &Arc<Leases>,
+        wakes: &HashMap<String, Arc<Notify>>,
+        stop: &Stop,
+    ) -> Settler {
         Settler {
             store: self.store.clone(),
             vault: self.vault.clone(),
             registry: self.registry.clone(),
             leases: Arc::clone(leases),
-            wakes: wakes.to_vec(),
+            wakes: wakes.clone(),
             stopping: stop.drain.clone(),
         }
     }

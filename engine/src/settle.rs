@@ -4,15 +4,20 @@
 //! what the platform answered. A batch that Postgres refuses is split to singles, and the one that fails alone is written in its
 //! minimal form.
 
+mod expired;
+mod publish;
+mod refresh;
 mod row;
 
-pub(crate) use row::{Verdict, host_of_profile, settlement_of_expired};
+pub(crate) use expired::settlement_of_expired;
+pub(crate) use row::{Verdict, host_of_profile};
 
 use crate::backend::{Finished, Outcome};
 use crate::decide::Report;
 use crate::leases::Leases;
 use publisher::Registry;
 use publisher::id::PostId;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use store::queue::{Fence, Settlement};
@@ -33,7 +38,7 @@ pub(crate) struct Settler {
     pub(crate) vault: Vault,
     pub(crate) registry: Registry,
     pub(crate) leases: Arc<Leases>,
-    pub(crate) wakes: Vec<Arc<Notify>>,
+    pub(crate) wakes: HashMap<String, Arc<Notify>>,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -46,12 +51,18 @@ impl Settler {
                 verdicts.push(self.judge(one).await);
             }
             self.write(&verdicts).await;
+            let queues: HashSet<String> = batch
+                .iter()
+                .map(|one| one.work.claimed.queue.clone())
+                .collect();
             for one in batch.drain(..) {
                 self.leases.settle(one.work.lease());
                 drop(one.permit);
             }
-            for wake in &self.wakes {
-                wake.notify_one();
+            for queue in queues {
+                if let Some(wake) = self.wakes.get(&queue) {
+                    wake.notify_one();
+                }
             }
         }
     }
@@ -136,7 +147,7 @@ impl Settler {
                 Ok(more) => lost.extend(more),
                 Err(error) => {
                     tracing::error!(job = %row.job, claim = row.claim, error = %error, "a settlement is written in its minimal form");
-                    match self.settle(&[row::minimal(row)]).await {
+                    match self.settle(&[expired::minimal(row)]).await {
                         Ok(more) => lost.extend(more),
                         Err(error) => {
                             tracing::error!(job = %row.job, claim = row.claim, error = %error, "a settlement cannot be written; its lease will end by itself");

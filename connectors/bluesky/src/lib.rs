@@ -66,7 +66,8 @@ pub(crate) const HABITS: Habits = Habits {
 
 /// Bluesky, ready to be registered.
 ///
-/// `setup.addresses["bluesky"]` replaces the login host `https://bsky.social`.
+/// `setup.addresses["bluesky"]` replaces the login host `https://bsky.social`; `setup.durations` may replace
+/// `bluesky.call_deadline` and `bluesky.quiet`.
 ///
 /// # Errors
 /// That address is no origin.
@@ -80,17 +81,25 @@ pub fn connector(setup: &Setup) -> Result<Connector, SetupError> {
         problem: format!("the address of the login host cannot be used: {problem}"),
         remedy: format!("set it to an origin such as {ENTRYWAY}, or leave it out"),
     })?;
-    let http = setup.http.paced(HABITS.pace);
+    let habits = Habits {
+        call_deadline: setup.duration("bluesky.call_deadline", HABITS.call_deadline),
+        quiet: setup.duration("bluesky.quiet", HABITS.quiet),
+        ..HABITS
+    };
+    let http = setup.http.paced(habits.pace);
     Ok(Connector {
         platform: PLATFORM,
         display_name: "Bluesky",
-        publisher: Arc::new(publish::Bluesky { http: http.clone() }),
+        publisher: Arc::new(publish::Bluesky {
+            http: http.clone(),
+            habits,
+        }),
         authorizer: Arc::new(authorize::AppPasswords { http, entryway }),
         quotas: vec![
             points("points_per_hour", 5_000, 3_600),
             points("points_per_day", 35_000, 86_400),
         ],
-        habits: HABITS,
+        habits,
     })
 }
 

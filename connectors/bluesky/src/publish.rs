@@ -6,7 +6,7 @@
 //! that record, and a put that arrives minutes after its connection was cut makes no second post.
 
 use crate::{
-    HABITS, failures, preflight,
+    failures, preflight,
     record::{self, Frozen, blob_cid},
     text::{self, Span, What},
     tid,
@@ -14,8 +14,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use publisher::{
-    Account, Answer, CallError, Evidence, Failure, Http, Media, Permit, Post, Progress, Publisher,
-    Report, Step, Warning,
+    Account, Answer, CallError, Evidence, Failure, Habits, Http, Media, Permit, Post, Progress,
+    Publisher, Report, Step, Warning,
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
@@ -28,6 +28,7 @@ const LOOK_AFTER_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Bluesky {
     pub(crate) http: Http,
+    pub(crate) habits: Habits,
 }
 
 #[async_trait]
@@ -78,7 +79,7 @@ impl Publisher for Bluesky {
         if !says_not_found(&answer) {
             return Err(failures::failure(Xrpc::GetRecord, &answer, step.now));
         }
-        let left = step.left_until_settled(HABITS.call_deadline, HABITS.quiet);
+        let left = step.left_until_settled(self.habits.call_deadline, self.habits.quiet);
         if left.is_zero() {
             Ok(Evidence::Absent)
         } else {

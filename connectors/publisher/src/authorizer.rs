@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::http::Deadline;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -134,7 +134,7 @@ impl TokenSet {
             .collect();
         let json = serde_json::json!({
             "access": self.access.expose_secret(),
-            "refresh": self.refresh.as_ref().map(|token| token.expose_secret()),
+            "refresh": self.refresh.as_ref().map(ExposeSecret::expose_secret),
             "others": others,
             "expires_at": self.expires_at,
             "scopes": self.scopes,

@@ -90,6 +90,15 @@ pub struct Setup {
     pub http: Http,
     /// Base addresses that differ from the public ones, by the connector's own name for them.
     pub addresses: BTreeMap<String, url::Url>,
+    /// Durations that differ from a connector's own, by `<platform>.<habit>`: `bluesky.quiet`, `bluesky.call_deadline`.
+    pub durations: BTreeMap<String, Duration>,
+}
+
+impl Setup {
+    /// A duration by its name, or the connector's own.
+    pub fn duration(&self, name: &str, own: Duration) -> Duration {
+        self.durations.get(name).copied().unwrap_or(own)
+    }
 }
 
 /// A connector could not be built.

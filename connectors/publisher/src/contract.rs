@@ -121,12 +121,28 @@ pub trait Mark: Send + Sync {
 #[derive(Debug)]
 pub struct Permit {
     not_after: Deadline,
+    call_max: Option<Duration>,
 }
 
 impl Permit {
     /// For whoever committed a send mark (the engine; tests). The request must begin before `not_after`.
     pub fn granted(not_after: Deadline) -> Self {
-        Self { not_after }
+        Self {
+            not_after,
+            call_max: None,
+        }
+    }
+
+    /// Bounds the whole call, answer included: after that, whoever waits for the mark may look.
+    #[must_use]
+    pub fn call_max(mut self, call_max: Duration) -> Self {
+        self.call_max = Some(call_max);
+        self
+    }
+
+    /// When a call that begins now must be over.
+    pub fn over_by(&self) -> Option<Deadline> {
+        self.call_max.map(Deadline::after)
     }
 
     /// The instant after which nothing may be sent.

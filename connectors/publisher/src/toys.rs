@@ -57,7 +57,7 @@ pub struct ToyTimes {
     pub posts_max: u32,
     /// At least a minute.
     pub posts_window: Duration,
-    /// Jobs of one toy at the same time, all accounts together.
+    /// Jobs of one account at the same time.
     pub slots: u32,
 }
 
@@ -158,7 +158,7 @@ fn quotas(times: ToyTimes) -> Vec<Quota> {
         Quota {
             name: "jobs_at_once",
             meter: "jobs",
-            scope: Scope::App,
+            scope: Scope::Account,
             counts: Counts::Calls,
             units: 1,
             bound: Bound::Slots(times.slots),

@@ -132,9 +132,9 @@ async fn ask_for_all(store: Store, waiters: Waiters, patience: Duration, stop: C
             continue;
         }
         if stop.is_cancelled() {
-            batches
-                .iter()
-                .for_each(|(_, batch)| waiters.tell(*batch, WaitEnd::TimedOut));
+            for (_, batch) in batches {
+                waiters.tell(batch, WaitEnd::TimedOut);
+            }
             continue;
         }
         match store.list_settled(&batches).await {
@@ -144,9 +144,9 @@ async fn ask_for_all(store: Store, waiters: Waiters, patience: Duration, stop: C
             Err(error) => tracing::debug!(error = %error, "cannot ask for results yet"),
         }
         if let Ok(parked) = store.list_parked(&batches, patience).await {
-            parked
-                .into_iter()
-                .for_each(|batch| waiters.tell(batch, WaitEnd::Parked));
+            for batch in parked {
+                waiters.tell(batch, WaitEnd::Parked);
+            }
         }
         // A notification only shortens the pause; the poll alone is enough.
         tokio::select! {

@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use publisher::{Checkpoint, Receipt, Scope};
 use serde_json::json;
 
 fn tries() -> Tries {
@@ -94,6 +95,7 @@ fn after(settlement: &Settlement, mut tries: Tries) -> Option<Tries> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table is read as a whole")]
 fn the_policy_table() {
     use Settlement as S;
     let plain = tries();
@@ -309,7 +311,7 @@ proptest! {
     #[test]
     fn failures_stay_within_their_bound(pick in 0usize..100, sent: bool, failures in 0u16..8) {
         let all = reports();
-        let before = Tries { sent, failures, ..tries() };
+        let before = Tries { failures, sent, ..tries() };
         let settlement = decide(all[pick % all.len()].clone(), &before);
         if let Some(next) = after(&settlement, before) {
             prop_assert!(next.failures < next.failures_max);

@@ -1,21 +1,17 @@
 //! From a report to a row: `decide`, and the words in which its settlement is written.
 
+use super::publish::write_publish;
+use super::refresh::write_refresh;
 use crate::attempt::{Body, Work};
 use crate::backend::Finished;
 use crate::backoff::seed_of;
 use crate::decide::{Close, Dead, Hold, Report, Settlement as Decision, Tries, decide};
-use crate::events;
-use crate::mark::seal_checkpoint;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use publisher::id::DeadLetterId;
-use publisher::{Class, Failure, Progress, Receipt, Registry, Scope, TokenSet, Warning};
-use secrecy::ExposeSecret as _;
-use serde_json::{Value, json};
+use publisher::{Failure, Progress, Registry, Scope};
+use serde_json::Value;
 use std::time::Duration;
-use store::queue::{ExpiredClaim, LoadedPost, Settlement};
+use store::queue::{LoadedPost, Settlement};
 use uuid::Uuid;
-use vault::{Owner, Purpose, Vault};
+use vault::Vault;
 
 /// Counted failures after which a job is given up.
 pub(crate) const FAILURES_MAX: u16 = 8;
@@ -77,7 +73,7 @@ impl Verdict {
     }
 }
 
-fn tries_of(work: &Work, sent: bool, stopping: bool) -> Tries {
+pub(super) fn tries_of(work: &Work, sent: bool, stopping: bool) -> Tries {
     let job = &work.claimed;
     let count = |n: i16| u16::try_from(n).unwrap_or(0);
     Tries {
@@ -110,11 +106,7 @@ fn late_receipt(work: &Work, report: &Report) -> Option<(Uuid, Value)> {
     }
 }
 
-fn millis(duration: Duration) -> i64 {
-    store_millis(duration)
-}
-
-fn store_millis(duration: Duration) -> i64 {
+pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis())
         .unwrap_or(i64::MAX / 4)
         .min(i64::MAX / 4)
@@ -135,7 +127,7 @@ fn base_row(
     row.token_seen = tries.token_seen;
     match decision {
         Decision::Complete { .. } | Decision::Continue { .. } | Decision::Cancel => {
-            row.resolves_mark = true
+            row.resolves_mark = true;
         }
         Decision::Retry { restart, .. } => {
             row.resolves_mark = true;
@@ -172,7 +164,7 @@ fn base_row(
     row
 }
 
-fn kind_of(decision: &Decision) -> (&'static str, Duration) {
+pub(super) fn kind_of(decision: &Decision) -> (&'static str, Duration) {
     match decision {
         Decision::Complete { .. } => ("complete", Duration::ZERO),
         Decision::Continue { after, .. } => ("continue", *after),
@@ -258,197 +250,7 @@ fn failure_of(decision: &Decision) -> Option<&Failure> {
     }
 }
 
-fn write_publish(
-    row: &mut Settlement,
-    work: &Work,
-    post: &LoadedPost,
-    decision: &Decision,
-    vault: &Vault,
-) {
-    match decision {
-        Decision::Complete { receipt, warning } => {
-            write_published(row, work, post, receipt.as_ref(), warning.as_ref());
-        }
-        Decision::Continue {
-            checkpoint,
-            receipt,
-            ..
-        } => {
-            row.stage = Some(checkpoint.stage.clone());
-            row.checkpoint = seal_checkpoint(vault, post.id.uuid(), checkpoint)
-                .ok()
-                .map(|sealed| BASE64.encode(sealed));
-            row.receipt = receipt
-                .as_ref()
-                .and_then(|receipt| serde_json::to_value(receipt).ok());
-        }
-        Decision::Cancel => {
-            row.post_status = Some("canceled");
-            announce(row, "post.canceled", events::canceled(post));
-        }
-        Decision::DeadLetter { class, failure } => write_dead(row, post, *class, failure),
-        Decision::Hold { failure, .. } => {
-            row.account_status = Some("needs_reauth");
-            row.account_reason = Some(failure.message.clone());
-            let id = post.platform_account_id.as_deref();
-            announce(
-                row,
-                "token.revoked",
-                events::token_revoked(&post.platform, post.account.uuid(), id, &failure.message),
-            );
-        }
-        Decision::Retry { .. }
-        | Decision::Snooze { .. }
-        | Decision::Verify { .. }
-        | Decision::Release { .. } => {}
-    }
-}
-
-fn write_published(
-    row: &mut Settlement,
-    work: &Work,
-    post: &LoadedPost,
-    receipt: Option<&Receipt>,
-    warning: Option<&Warning>,
-) {
-    let stored = work
-        .claimed
-        .receipt
-        .clone()
-        .and_then(|stored| serde_json::from_value::<Receipt>(stored).ok());
-    let receipt = receipt.cloned().or(stored).unwrap_or_default();
-    let mut warnings = receipt.warnings.clone();
-    warnings.extend(warning.cloned());
-    let added = json!(warnings);
-    row.post_status = Some("published");
-    row.post_receipt = serde_json::to_value(&receipt).ok();
-    announce(
-        row,
-        "post.published",
-        events::published(post, &receipt, &added),
-    );
-    row.post_warnings = Some(added);
-}
-
-fn write_dead(row: &mut Settlement, post: &LoadedPost, class: Dead, failure: &Failure) {
-    let (status, code, rule) = wire_words(class, failure);
-    let mut error = json!({"code": code, "message": failure.message, "platform": post.platform});
-    for (name, value) in [
-        ("rule", rule.clone().map(Value::from)),
-        ("remediation", failure.remediation.clone().map(Value::from)),
-    ] {
-        if let Some(value) = value {
-            error[name] = value;
-        }
-    }
-    if let Some(response) = &failure.platform_response {
-        error["platformResponse"] = response.clone();
-    }
-    row.post_status = Some(status);
-    row.rule = rule.or_else(|| row.rule.clone());
-    row.letter = Some(DeadLetterId::new());
-    row.letter_class = Some(class.word());
-    row.fingerprint = Some(fingerprint(&post.platform, class, failure));
-    row.failure = Some(json!({
-        "class": failure.class.word(), "code": failure.code, "message": failure.message, "rule": row.rule,
-        "remediation": failure.remediation, "httpStatus": failure.http_status,
-        "platformResponse": failure.platform_response,
-    }));
-    let event = if status == "rejected" {
-        "post.rejected"
-    } else {
-        "post.failed"
-    };
-    announce(row, event, events::unpublished(post, &error));
-    row.post_error = Some(error);
-    if failure.class == Class::AccountBlocked {
-        row.account_status = Some("needs_reauth");
-        row.account_reason = Some(failure.message.clone());
-    }
-}
-
-/// Status, `error.code` and `error.rule` of a final failure (vocabulary §5).
-fn wire_words(class: Dead, failure: &Failure) -> (&'static str, &'static str, Option<String>) {
-    let named = |rule: &str| Some(failure.rule.clone().unwrap_or_else(|| rule.to_owned()));
-    match class {
-        Dead::Rejected => ("rejected", "platform_rejected", failure.rule.clone()),
-        Dead::AccountBlocked => ("rejected", "platform_auth_failed", failure.rule.clone()),
-        Dead::Exhausted => ("failed", "platform_unavailable", named("publish.exhausted")),
-        Dead::Expired => ("failed", "platform_unavailable", named("publish.expired")),
-        Dead::Ambiguous => (
-            "failed",
-            "platform_unavailable",
-            Some("publish.outcome_unknown".to_owned()),
-        ),
-        Dead::Poison => ("failed", "internal_error", named("publish.poison")),
-    }
-}
-
-/// The same fault on a thousand posts has the same fingerprint: nothing in it belongs to one post.
-fn fingerprint(platform: &str, class: Dead, failure: &Failure) -> String {
-    let status = failure
-        .http_status
-        .map(|status| format!(":{status}"))
-        .unwrap_or_default();
-    let rule = failure
-        .rule
-        .as_deref()
-        .map(|rule| format!(":{rule}"))
-        .unwrap_or_default();
-    format!("{platform}:{}:{}{status}{rule}", class.word(), failure.code)
-}
-
-fn write_refresh(
-    row: &mut Settlement,
-    account: &store::queue::LoadedAccount,
-    decision: &Decision,
-    tokens: Option<TokenSet>,
-    vault: &Vault,
-) {
-    row.refreshes_token = false;
-    let refused = match decision {
-        Decision::Complete { .. } => {
-            row.outcome = None;
-            if let Some(tokens) = tokens {
-                let sealable = tokens.to_sealable();
-                let owner = Owner::account(account.id.uuid());
-                match vault.seal(
-                    sealable.expose_secret().as_bytes(),
-                    owner,
-                    Purpose::AccountToken,
-                ) {
-                    Ok(sealed) => {
-                        row.sealed_tokens = Some(BASE64.encode(sealed.as_bytes()));
-                        row.token_generation = Some(account.token_generation);
-                        row.token_expires_at = tokens.expires_at;
-                    }
-                    Err(error) => {
-                        tracing::error!(account = %account.id, error = %error, "fresh tokens could not be sealed")
-                    }
-                }
-            }
-            None
-        }
-        Decision::Hold { failure, .. } => Some(failure),
-        Decision::DeadLetter { failure, .. } if failure.class == Class::AccountBlocked => {
-            Some(failure)
-        }
-        _ => None,
-    };
-    if let Some(failure) = refused {
-        // Nothing to send again: the account's owner must reconnect, and its posts wait for that.
-        row.kind = "dead_letter";
-        row.hold_reason = None;
-        row.account_status = Some("needs_reauth");
-        row.account_reason = Some(failure.message.clone());
-        let id = Some(account.platform_account_id.as_str());
-        let data =
-            events::token_revoked(&account.platform, account.id.uuid(), id, &failure.message);
-        announce(row, "token.revoked", data);
-    }
-}
-
-fn announce(row: &mut Settlement, event: &'static str, data: Value) {
+pub(super) fn announce(row: &mut Settlement, event: &'static str, data: Value) {
     row.event = Some(Uuid::now_v7());
     row.event_type = Some(event);
     row.event_data = Some(data);
@@ -488,91 +290,4 @@ pub(crate) fn host_of_profile(profile: &Value) -> Option<String> {
             .unwrap_or(after_scheme)
             .to_ascii_lowercase(),
     )
-}
-
-/// The settlement of a claim whose lease is over: cut, by a process that is gone.
-pub(crate) fn settlement_of_expired(expired: &ExpiredClaim) -> Settlement {
-    let count = |n: i16| u16::try_from(n).unwrap_or(0);
-    let tries = Tries {
-        failures: count(expired.failures),
-        failures_max: FAILURES_MAX,
-        looks: count(expired.looks),
-        looks_max: LOOKS_MAX,
-        deaths: count(expired.deaths),
-        deaths_max: DEATHS_MAX,
-        sent: expired.sent_claim.is_some(),
-        public: expired.public,
-        expired: expired.expired,
-        may_wait: expired.may_wait,
-        stopping: expired.stopping,
-        token_seen: None,
-        seed: seed_of(expired.job),
-    };
-    let decision = decide(Report::Cut, &tries);
-    let (kind, after) = kind_of(&decision);
-    let mut row = Settlement::new(expired.fence(), kind);
-    row.after_ms = millis(after);
-    row.expired_lease_only = true;
-    row.outcome = Some("died");
-    row.class = Some("died");
-    row.code = Some("attempt.died".to_owned());
-    row.message = Some("its worker was lost before it could report".to_owned());
-    match &decision {
-        Decision::Verify { .. } => row.looks = 1,
-        Decision::Release { died, .. } => row.deaths = i16::from(*died),
-        Decision::DeadLetter { class, failure } => {
-            row.resolves_mark = *class != Dead::Ambiguous;
-            row.letter = Some(DeadLetterId::new());
-            row.letter_class = Some(class.word());
-            row.fingerprint = Some(fingerprint(&expired.queue, *class, failure));
-            let (status, code, rule) = wire_words(*class, failure);
-            row.failure = Some(
-                json!({"class": failure.class.word(), "code": failure.code, "message": failure.message,
-                "rule": rule, "remediation": failure.remediation}),
-            );
-            if expired.kind == "publish" {
-                row.post_status = Some(status);
-                let error = json!({"code": code, "message": failure.message, "rule": rule, "platform": expired.queue,
-                    "remediation": failure.remediation});
-                announce(
-                    &mut row,
-                    "post.failed",
-                    json!({"id": expired.subject, "platform": expired.queue,
-                    "accountId": expired.bucket, "error": error}),
-                );
-                row.post_error = Some(error);
-            }
-        }
-        Decision::Complete { .. } if expired.kind == "publish" => {
-            row.post_status = Some("published");
-            row.resolves_mark = true;
-        }
-        _ => {}
-    }
-    row
-}
-
-/// The least that must be written: what happens to the job, and nothing that a value could be wrong in.
-pub(super) fn minimal(row: &Settlement) -> Settlement {
-    Settlement {
-        message: None,
-        platform_response: None,
-        rule: None,
-        code: row.code.as_ref().map(|_| "settlement.minimal".to_owned()),
-        post_warnings: None,
-        post_error: row.post_error.as_ref().map(|error| {
-            json!({"code": error["code"], "platform": error["platform"],
-            "message": "the details of this error could not be stored"})
-        }),
-        failure: row
-            .failure
-            .as_ref()
-            .map(|failure| json!({"class": failure["class"]})),
-        account_reason: None,
-        blocked_by: None,
-        event: None,
-        event_type: None,
-        event_data: None,
-        ..row.clone()
-    }
 }

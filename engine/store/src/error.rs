@@ -1,7 +1,5 @@
 //! What can go wrong between us and Postgres.
 
-use std::borrow::Cow;
-
 /// An error of the store. Its text names tables, constraints and rows, never a value a caller sent.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -89,7 +87,7 @@ impl StoreError {
 
 /// SQLSTATE classes that pass by themselves: connection (08), serialisation and deadlock (40), resources (53), operator
 /// intervention (57P), read-only after a failover (25006), lock not available (55P03).
-fn is_passing_code(code: &Cow<'_, str>) -> bool {
+fn is_passing_code(code: &str) -> bool {
     ["08", "40", "53", "57P"]
         .iter()
         .any(|class| code.starts_with(class))

@@ -72,7 +72,11 @@ impl Shop {
         .unwrap();
         let addresses =
             BTreeMap::from([("toys".to_owned(), fake.url().to_string().parse().unwrap())]);
-        let setup = Setup { http, addresses };
+        let setup = Setup {
+            http,
+            addresses,
+            durations: BTreeMap::new(),
+        };
         let registry = toys::connectors(&setup, times)
             .unwrap()
             .into_iter()

@@ -220,6 +220,7 @@ async fn a_login_host_that_is_no_origin_is_refused_at_start() {
     let error = connector_bluesky::connector(&publisher::Setup {
         http: world.http.clone(),
         addresses,
+        durations: [].into(),
     })
     .unwrap_err();
     assert!(error.to_string().contains("without a path"), "{error}");

@@ -61,6 +61,7 @@ impl World {
         let connector = connector(&Setup {
             http: http.clone(),
             addresses,
+            durations: [].into(),
         })
         .unwrap();
         let now = server.clock().now();

@@ -137,6 +137,8 @@ impl Call {
     /// whether the platform can have received it.
     pub async fn send(mut self) -> Result<Answer, CallError> {
         let own = Deadline::after(self.http.inner.call_timeout);
+        let bound = self.permit.as_ref().and_then(Permit::over_by);
+        let own = bound.map_or(own, |bound| bound.earlier(own));
         let deadline = self.deadline.map_or(own, |wish| wish.earlier(own));
         let report = Report {
             call: self.name(),

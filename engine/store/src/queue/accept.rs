@@ -98,6 +98,7 @@ fn as_millis<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, 
     to.serialize_i64(millis(*duration))
 }
 
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn as_optional_millis<S: serde::Serializer>(
     duration: &Option<Duration>,
     to: S,

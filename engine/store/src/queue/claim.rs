@@ -20,6 +20,8 @@ pub struct ClaimRequest<'a> {
     pub room: i32,
     /// Who asks.
     pub worker: WorkerId,
+    /// Names the lease, so that a claim whose COMMIT answer was lost can be found again.
+    pub lease_id: LeaseId,
     /// How long the jobs are leased.
     pub lease: Duration,
     /// The database's clock unless a test says otherwise.
@@ -232,7 +234,7 @@ impl Store {
             ask.queue,
             ask.room,
             ask.worker.uuid(),
-            LeaseId::new().uuid(),
+            ask.lease_id.uuid(),
             millis(ask.lease),
             ask.now,
         )
@@ -288,12 +290,37 @@ impl Store {
             ask.queue,
             ask.room,
             ask.worker.uuid(),
-            LeaseId::new().uuid(),
+            ask.lease_id.uuid(),
             millis(ask.lease),
             ask.now,
         )
         .fetch_all(&self.ordinary)
         .await?)
+    }
+
+    /// Puts back what was leased under claims whose COMMIT answer was lost; returns how many jobs.
+    pub async fn release_leases(
+        &self,
+        worker: WorkerId,
+        leases: &[LeaseId],
+    ) -> Result<i64, StoreError> {
+        let ids: Vec<Uuid> = leases.iter().map(|id| id.uuid()).collect();
+        let rows = sqlx::query_file!("queries/queue/read_leases.sql", worker.uuid(), &ids)
+            .fetch_all(&self.reserved)
+            .await?;
+        let fences: Vec<Fence> = rows
+            .into_iter()
+            .map(|row| Fence {
+                org: row.org.into(),
+                job: row.job.into(),
+                claim: row.claim,
+            })
+            .collect();
+        if fences.is_empty() {
+            Ok(0)
+        } else {
+            self.release_unstarted(&fences).await
+        }
     }
 
     /// The posts of claimed jobs, with their accounts.

@@ -22,6 +22,10 @@ pub struct WorkerInfo {
 
 /// A running job whose lease is over.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact of the job"
+)]
 pub struct ExpiredClaim {
     /// The fence.
     pub org: OrgId,

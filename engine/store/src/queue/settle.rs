@@ -12,6 +12,10 @@ use uuid::Uuid;
 
 /// The outcome of one attempt, ready to be written. The fields are columns of `settle.sql`; whoever fills them has decided.
 #[derive(Clone, Debug, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one field per column of the statement"
+)]
 pub struct Settlement {
     /// The fence.
     pub org: OrgId,
@@ -220,9 +224,9 @@ impl Store {
             for settlement in missing {
                 let fence = settlement.fence();
                 if noted.contains(&fence) {
-                    settled.written.push(fence)
+                    settled.written.push(fence);
                 } else {
-                    settled.lost.push(fence)
+                    settled.lost.push(fence);
                 }
             }
         }

@@ -187,6 +187,7 @@ async fn without_an_address_the_toys_say_which_one_is_missing() {
     let setup = Setup {
         http: http(&[]),
         addresses: [].into(),
+        durations: [].into(),
     };
     let error = toys::connectors(&setup, ToyTimes::default()).unwrap_err();
     assert!(error.to_string().contains("`toys`"), "{error}");

@@ -83,6 +83,7 @@ impl Shop {
         let setup = Setup {
             http: http(&[server.addr()]),
             addresses,
+            durations: [].into(),
         };
         let all = toys::connectors(&setup, times).unwrap();
         let connector = all.into_iter().find(|c| c.platform == platform).unwrap();
