@@ -7,6 +7,7 @@
 use crate::attempt::{AttemptState, Body, Work};
 use crate::backend::{Claim, Finished, Slot};
 use crate::backoff::scramble;
+use crate::error::chain;
 use crate::leases::Leases;
 use publisher::id::{AccountId, LeaseId, OrgId, PostId, WorkerId};
 use std::collections::HashMap;
@@ -95,7 +96,7 @@ impl Claimer {
                 }
                 Err(error) => {
                     failures = (failures + 1).min(8);
-                    tracing::warn!(queue = self.queue, error = %error, source = ?std::error::Error::source(&error), "cannot claim");
+                    tracing::warn!(queue = self.queue, error = chain(&error), "cannot claim");
                     (Duration::from_millis(50) * 2u32.pow(failures)).min(RETRY_MAX)
                 }
             };
@@ -170,8 +171,7 @@ impl Claimer {
         let mut bodies = match self.load(&jobs).await {
             Ok(bodies) => bodies,
             Err(error) => {
-                let fences: Vec<_> = jobs.iter().map(Claimed::fence).collect();
-                self.store.release_unstarted(&fences).await?;
+                self.put_back(&jobs).await;
                 return Err(error);
             }
         };
@@ -201,6 +201,27 @@ impl Claimer {
                 .ok();
         }
         Ok(())
+    }
+
+    /// Puts claims back that were never begun, however long the database is away: nobody else knows that they were not.
+    /// Those whose leases are over by then are the reaper's.
+    async fn put_back(&self, jobs: &[Claimed]) {
+        let fences: Vec<_> = jobs.iter().map(Claimed::fence).collect();
+        let deadline = Instant::now() + self.lease;
+        let mut pause = Duration::from_millis(25);
+        while let Err(error) = self.store.release_unstarted(&fences).await {
+            if !error.is_passing() || deadline <= Instant::now() {
+                tracing::error!(
+                    queue = self.queue,
+                    jobs = jobs.len(),
+                    error = chain(&error),
+                    "claims could not be put back; their lease will end by itself"
+                );
+                return;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY_MAX);
+        }
     }
 
     async fn load(&self, jobs: &[Claimed]) -> Result<HashMap<uuid::Uuid, Body>, StoreError> {

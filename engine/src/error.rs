@@ -1,6 +1,7 @@
 //! What accepting and connecting can come to, other than well.
 
 use publisher::{Failure, Violation};
+use std::error::Error;
 use store::StoreError;
 
 /// A violation with the target it was found in.
@@ -55,4 +56,12 @@ pub enum ConnectError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// An error with all its causes, for logs: each says only its own part.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.fold(error.to_string(), |whole, cause| {
+        format!("{whole}: {cause}")
+    })
 }

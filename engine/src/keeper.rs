@@ -3,6 +3,7 @@
 //! Every process keeps; each duty is guarded by what it writes, so two keepers do no harm. After every reconnection the reaper
 //! waits one full lease: the workers may have been cut off from the database too, and need the time to renew.
 
+use crate::error::chain;
 use crate::settle::settlement_of_expired;
 use publisher::Registry;
 use std::collections::HashMap;
@@ -47,7 +48,10 @@ impl Keeper {
                 Ok(()) if plans => plan_at = Instant::now() + PLAN_EVERY,
                 Ok(()) => {}
                 Err(error) => {
-                    tracing::warn!(error = %error, "keeping was interrupted; nothing is reaped for one lease");
+                    tracing::warn!(
+                        error = chain(&error),
+                        "keeping was interrupted; nothing is reaped for one lease"
+                    );
                     reap_from = Instant::now() + self.lease;
                 }
             }

@@ -3,6 +3,7 @@
 //! One claim is one lease; it ends when all its jobs are settled. One statement every third of the lease extends the running
 //! ones and drops the others. It belongs to a task of its own: a busy handler or a drain must not stop it.
 
+use crate::error::chain;
 use publisher::id::{LeaseId, WorkerId};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -85,7 +86,7 @@ pub(crate) async fn renew(
                     );
                 }
             }
-            Err(error) => tracing::warn!(error = %error, "leases could not be renewed"),
+            Err(error) => tracing::warn!(error = chain(&error), "leases could not be renewed"),
         }
         if stopping {
             return;

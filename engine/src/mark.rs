@@ -1,6 +1,7 @@
 //! The send mark as a connector sees it: no mark, no permit; no permit, no request.
 
 use crate::attempt::AttemptState;
+use crate::error::chain;
 use async_trait::async_trait;
 use publisher::{Checkpoint, Deadline, Failure, Mark, Permit};
 use std::sync::Arc;
@@ -50,7 +51,7 @@ impl Mark for ClaimMark {
             }
             Err(error) => {
                 // It may be stored: nothing is sent, and the attempt counts as marked.
-                tracing::warn!(job = %self.fence.job, claim = self.fence.claim, error = %error, "a send mark has an unknown outcome; nothing is sent");
+                tracing::warn!(job = %self.fence.job, claim = self.fence.claim, error = chain(&error), "a send mark has an unknown outcome; nothing is sent");
                 self.state.mark_set();
                 Err(Failure::ambiguous(
                     "mark.unknown",

@@ -9,6 +9,7 @@ pub use config::{RuntimeConfig, RuntimeError, Stop};
 
 use crate::backend::{Claim, Claims};
 use crate::claims::Claimer;
+use crate::error::chain;
 use crate::handlers::{self, Tools};
 use crate::keeper::Keeper;
 use crate::leases::{Leases, renew};
@@ -173,7 +174,10 @@ impl Runtime {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_passing() => {
                     failures = (failures + 1).min(6);
-                    tracing::warn!(error = %error, "the database is away; waiting for it");
+                    tracing::warn!(
+                        error = chain(&error),
+                        "the database is away; waiting for it"
+                    );
                     tokio::time::sleep(Duration::from_millis(50) * 2u32.pow(failures)).await;
                 }
                 Err(error) => return Err(error),
@@ -285,7 +289,7 @@ impl Runtime {
                 Ok(())
             };
             if let Err(error) = monitor.run_with_signal(signal).await {
-                tracing::error!(error = %error, "a monitor ended with an error");
+                tracing::error!(error = chain(&error), "a monitor ended with an error");
             }
         }
     }
@@ -294,7 +298,10 @@ impl Runtime {
     async fn drain(&self, stop: &Stop, worker: WorkerId, lanes: &[Lane]) {
         tracing::info!(worker = %worker, "draining: nothing new is claimed");
         if let Err(error) = self.store.stop_worker(worker).await {
-            tracing::warn!(error = %error, "the database does not know yet that this worker stops");
+            tracing::warn!(
+                error = chain(&error),
+                "the database does not know yet that this worker stops"
+            );
         }
         let all = u32::try_from(self.config.slots).unwrap_or(u32::MAX);
         for lane in lanes {

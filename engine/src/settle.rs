@@ -14,6 +14,7 @@ pub(crate) use row::{Verdict, host_of_profile};
 
 use crate::backend::{Finished, Outcome};
 use crate::decide::Report;
+use crate::error::chain;
 use crate::leases::Leases;
 use publisher::Registry;
 use publisher::id::PostId;
@@ -107,7 +108,10 @@ impl Settler {
         let lost = match self.settle(&rows).await {
             Ok(lost) => lost,
             Err(error) => {
-                tracing::error!(error = %error, source = ?std::error::Error::source(&error), "a batch of settlements was refused; writing them one by one");
+                tracing::error!(
+                    error = chain(&error),
+                    "a batch of settlements was refused; writing them one by one"
+                );
                 self.settle_singly(&rows).await
             }
         };
@@ -128,7 +132,11 @@ impl Settler {
                 Ok(settled) => return Ok(settled.lost),
                 Err(error) if error.is_passing() => {
                     failures = (failures + 1).min(6);
-                    tracing::warn!(settlements = rows.len(), error = %error, "cannot settle yet");
+                    tracing::warn!(
+                        settlements = rows.len(),
+                        error = chain(&error),
+                        "cannot settle yet"
+                    );
                     tokio::time::sleep(
                         (Duration::from_millis(25) * 2u32.pow(failures)).min(RETRY_MAX),
                     )
@@ -146,11 +154,11 @@ impl Settler {
             match self.settle(single).await {
                 Ok(more) => lost.extend(more),
                 Err(error) => {
-                    tracing::error!(job = %row.job, claim = row.claim, error = %error, "a settlement is written in its minimal form");
+                    tracing::error!(job = %row.job, claim = row.claim, error = chain(&error), "a settlement is written in its minimal form");
                     match self.settle(&[expired::minimal(row)]).await {
                         Ok(more) => lost.extend(more),
                         Err(error) => {
-                            tracing::error!(job = %row.job, claim = row.claim, error = %error, "a settlement cannot be written; its lease will end by itself");
+                            tracing::error!(job = %row.job, claim = row.claim, error = chain(&error), "a settlement cannot be written; its lease will end by itself");
                         }
                     }
                 }
@@ -184,7 +192,7 @@ impl Settler {
                     .await;
                 }
                 Err(error) => {
-                    tracing::error!(job = %verdict.row.job, error = %error, "a late receipt could not be kept");
+                    tracing::error!(job = %verdict.row.job, error = chain(&error), "a late receipt could not be kept");
                     return;
                 }
             }
@@ -198,7 +206,11 @@ impl Settler {
             .close_host(verdict.queue(), host, closed, why)
             .await
         {
-            tracing::warn!(host, error = %error, "a host's limit could not be told to its other accounts");
+            tracing::warn!(
+                host,
+                error = chain(&error),
+                "a host's limit could not be told to its other accounts"
+            );
         }
     }
 }

@@ -160,7 +160,18 @@ impl Client {
             Ok(Some(stored)) => Ok(Accepted::New {
                 at: stored.created_at,
             }),
-            Ok(None) => self.store.accept(org, batch, posts, remembered, None).await,
+            Ok(None) => match self.store.accept(org, batch, posts, remembered, None).await {
+                // The first one arrived after all, between the look and now: the rows are ours.
+                Err(conflict @ StoreError::Conflict { .. }) => self
+                    .store
+                    .get_batch(org, batch.id)
+                    .await?
+                    .map(|stored| Accepted::New {
+                        at: stored.created_at,
+                    })
+                    .ok_or(conflict),
+                other => other,
+            },
             Err(_) => Err(first),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Client;
 use crate::error::ConnectError;
+use crate::error::chain;
 use crate::settle::host_of_profile;
 use publisher::id::{AccountId, OrgId, ProfileId};
 use publisher::{Deadline, Descriptor, Entered, Grant};
@@ -81,7 +82,7 @@ impl Client {
                 }
                 Ok(None) => {}
                 Err(ConnectError::Store(error)) if error.is_passing() => {
-                    tracing::debug!(error = %error, "connecting again");
+                    tracing::debug!(error = chain(&error), "connecting again");
                 }
                 Err(error) => return Err(error),
             }

@@ -1,6 +1,7 @@
 //! API keys: made once, shown once, kept as a hash.
 
 use super::Client;
+use crate::error::chain;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -104,7 +105,7 @@ impl Client {
         if let Some(caller) = &caller
             && let Err(error) = self.store.touch_key(caller.org, caller.id).await
         {
-            tracing::debug!(error = %error, "a key's last use could not be noted");
+            tracing::debug!(error = chain(&error), "a key's last use could not be noted");
         }
         Ok(caller)
     }

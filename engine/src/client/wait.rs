@@ -1,6 +1,7 @@
 //! Waiting for a batch: one task asks for all callers, and a waiting caller holds no connection.
 
 use super::Client;
+use crate::error::chain;
 use publisher::id::{BatchId, OrgId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -141,7 +142,7 @@ async fn ask_for_all(store: Store, waiters: Waiters, patience: Duration, stop: C
             Ok(settled) => settled
                 .into_iter()
                 .for_each(|batch| waiters.tell(batch, WaitEnd::Settled)),
-            Err(error) => tracing::debug!(error = %error, "cannot ask for results yet"),
+            Err(error) => tracing::debug!(error = chain(&error), "cannot ask for results yet"),
         }
         if let Ok(parked) = store.list_parked(&batches, patience).await {
             for batch in parked {

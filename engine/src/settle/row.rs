@@ -150,7 +150,11 @@ fn base_row(
         }
         Decision::Verify { .. } => row.looks = 1,
         Decision::Release { died, .. } => row.deaths = i16::from(*died),
-        Decision::DeadLetter { class, .. } => row.resolves_mark = *class != Dead::Ambiguous,
+        Decision::DeadLetter { class, .. } => {
+            row.resolves_mark = *class != Dead::Ambiguous;
+            // The failure that was one too many counts like those before it.
+            row.failures = i16::from(*class == Dead::Exhausted);
+        }
     }
     row.outcome = outcome_of(decision, tries, looked, absent);
     if let Some(failure) = failure_of(decision) {

@@ -34,6 +34,10 @@ stored as (
    where a.id = $2
   returning a.id, a.created_at = a.updated_at and not exists (select from known) as created
 ),
+-- the queue is known from its first account on, also before any worker serves it
+listed as (
+  insert into queues (name) select $4 from stored s on conflict do nothing
+),
 opened as (
   insert into buckets as b (org, id, queue, kind, subject, host)
   select $1, s.id, $4, 'account', s.id, $13 from stored s where s.created

@@ -8,6 +8,8 @@
 --
 -- A bucket whose next job is due but may not go is parked until its limit lets go: the row waits, not the jobs.
 -- `limited_by` says which; a settlement then looks again at once, because it may have given something back.
+-- It waits for what the job whose turn it is needs, and looks again when another becomes due, which may be more urgent.
+-- A bucket that has more to give goes to the end of the line: old backlogs must not keep newcomers from their turn.
 with clock as (
   select coalesce($4::timestamptz, clock_timestamp()) as t
 ),
@@ -18,7 +20,7 @@ locked as materialized (
 ),
 -- the first waiting job that needs a charge of its own, per priority class
 firsts as materialized (
-  select b.org, b.id, h.run_at, h.parts
+  select b.org, b.id, p.priority, h.run_at, h.parts
     from locked b
    cross join generate_series(0, 2) as p (priority)
    cross join lateral (
@@ -40,7 +42,8 @@ riders as materialized (
 ),
 nexts as materialized (
   select b.org, b.id, b.running, min(f.run_at) as run_at,
-         max(f.parts) filter (where f.run_at <= (select t from clock)) as parts,
+         (array_agg(f.parts order by f.priority) filter (where f.run_at <= (select t from clock)))[1] as parts,
+         min(f.run_at) filter (where f.run_at > (select t from clock)) as later_at,
          max(r.run_at) as ride_at
     from locked b
     left join firsts f on f.org = b.org and f.id = b.id
@@ -94,8 +97,8 @@ rearmed as (
                     end,
          limited_by = w.name,
          ready_at = case when b.paused then 'infinity'
-                         else greatest(b.blocked_until, w.slots_until,
-                               least(greatest(w.until, coalesce(n.run_at, 'infinity')), n.ride_at)) end
+                         else greatest(b.blocked_until, w.slots_until, (select t from clock),
+                               least(greatest(w.until, coalesce(n.run_at, 'infinity')), n.later_at, n.ride_at)) end
     from locked l
     left join nexts n on n.org = l.org and n.id = l.id
     left join limiting w on w.org = l.org and w.id = l.id

@@ -1,0 +1,208 @@
+//! The platforms' rules, asked before anything is stored: files that came inside the request included.
+//!
+//! The engine asks the same rules again when it accepts; here they are asked early, so that one answer names every
+//! violation and a refused request leaves no file in the library.
+
+use super::shape::{Content, Item, Request, Source};
+use crate::{
+    State,
+    auth::Caller,
+    problem::{Code, Violation},
+};
+use engine::TargetViolation;
+use publisher::{FirstComment, Media, Post, id::PostId};
+use serde_json::Value;
+use std::collections::HashMap;
+use store::{AccountRow, MediaRow, StoreError};
+
+/// Longer ids are none of ours.
+const MEDIA_ID_CHARS: usize = 26;
+
+/// What the library takes of what a post may have attached.
+const TYPES: [&str; 7] = [
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/gif",
+    "video/mp4",
+    "video/quicktime",
+    "video/webm",
+];
+
+/// Asks the rules of every target whose account and content are known.
+pub(super) async fn preflight(
+    state: &State,
+    caller: &Caller,
+    request: &Request,
+    accounts: &[Option<AccountRow>],
+    found: &mut Vec<Violation>,
+) -> Result<(), StoreError> {
+    let files = Files::load(state, caller, request).await?;
+    for (at, (target, account)) in request.targets.iter().zip(accounts).enumerate() {
+        let (Some(content), Some(account)) = (&target.content, account) else {
+            continue;
+        };
+        let Some(connector) = state.client().registry().get(&account.platform) else {
+            continue;
+        };
+        match files.post(at, content) {
+            Ok(post) => {
+                let report = connector.publisher.preflight(&post);
+                found.extend(report.violations.into_iter().map(|violation| {
+                    told(TargetViolation {
+                        target: at,
+                        platform: account.platform.clone(),
+                        violation,
+                    })
+                }));
+            }
+            Err(missing) => found.extend(missing),
+        }
+    }
+    Ok(())
+}
+
+/// A violation of a platform's rule, as the caller reads it.
+pub(super) fn told(found: TargetViolation) -> Violation {
+    let TargetViolation {
+        target,
+        platform,
+        violation,
+    } = found;
+    let code = if violation.rule == "media.unknown" {
+        Code::NotFound
+    } else {
+        Code::PreflightFailed
+    };
+    let told = Violation::new(
+        violation.rule,
+        format!("targets.{target}.{}", violation.path),
+        violation.message,
+    );
+    let told = told.target(target).platform(platform).code(code);
+    match violation.remediation {
+        Some(remedy) => told.remedy(remedy),
+        None => told,
+    }
+}
+
+fn recognise(bytes: &[u8]) -> Option<&'static str> {
+    let found = infer::get(bytes)?.mime_type();
+    TYPES.into_iter().find(|taken| *taken == found)
+}
+
+struct Files {
+    library: HashMap<String, MediaRow>,
+    /// Type and size of each inline file; the type is none if its bytes tell nothing.
+    inline: Vec<(Option<&'static str>, u64)>,
+}
+
+impl Files {
+    async fn load(state: &State, caller: &Caller, request: &Request) -> Result<Self, StoreError> {
+        let items = request
+            .targets
+            .iter()
+            .filter_map(|target| target.content.as_ref())
+            .flat_map(|content| &content.media);
+        let mut ids: Vec<String> = items
+            .filter_map(|item| match &item.source {
+                Source::Library(id) if id.len() == MEDIA_ID_CHARS => Some(id.clone()),
+                _ => None,
+            })
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let rows = if ids.is_empty() {
+            Vec::new()
+        } else {
+            state.client().store().find_media(caller.org, &ids).await?
+        };
+        let visible = rows
+            .into_iter()
+            .filter(|row| caller.pin.is_none_or(|pin| pin == row.profile));
+        let inline = request.inline.iter().map(|bytes| {
+            (
+                recognise(bytes),
+                u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            )
+        });
+        Ok(Self {
+            library: visible.map(|row| (row.id.clone(), row)).collect(),
+            inline: inline.collect(),
+        })
+    }
+
+    /// The post as the platform's rules see it. Errors: what is wrong with its files.
+    fn post(&self, at: usize, content: &Content) -> Result<Post, Vec<Violation>> {
+        let mut missing = Vec::new();
+        let mut media = Vec::with_capacity(content.media.len());
+        for (index, item) in content.media.iter().enumerate() {
+            match self.file(item, &format!("targets.{at}.media.{index}")) {
+                Ok(file) => media.push(file),
+                Err(violation) => missing.push(violation.target(at)),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        Ok(Post {
+            id: PostId::new(),
+            text: content.text.clone(),
+            media,
+            first_comment: content
+                .first_comment
+                .clone()
+                .map(|text| FirstComment { text }),
+            options: Value::Object(content.options.clone()),
+        })
+    }
+
+    fn file(&self, item: &Item, path: &str) -> Result<Media, Violation> {
+        let alt_text = item.alt_text.clone();
+        match &item.source {
+            Source::Library(id) => {
+                let Some(row) = self.library.get(id) else {
+                    return Err(Violation::new(
+                        "media.unknown",
+                        format!("{path}.mediaId"),
+                        "There is no such file.",
+                    )
+                    .code(Code::NotFound)
+                    .remedy(
+                        "Upload it with POST /v1/media; GET /v1/media lists what this key may use.",
+                    ));
+                };
+                let pixels = |side: Option<i32>| side.and_then(|side| u32::try_from(side).ok());
+                Ok(Media {
+                    id: id.clone(),
+                    kind: item.kind,
+                    mime: row.content_type.clone(),
+                    size_bytes: u64::try_from(row.size_bytes).unwrap_or(u64::MAX),
+                    width: pixels(row.width),
+                    height: pixels(row.height),
+                    alt_text,
+                })
+            }
+            Source::Inline(index) => {
+                let Some((Some(mime), size_bytes)) = self.inline.get(*index).copied() else {
+                    let message = "The bytes are of no known type of image or video.";
+                    return Err(Violation::new(
+                        "media.content_type",
+                        format!("{path}.bytesBase64"),
+                        message,
+                    )
+                    .remedy("Send a JPEG, PNG, GIF, WebP or MP4 file."));
+                };
+                Ok(Media {
+                    id: String::new(),
+                    kind: item.kind,
+                    mime: mime.to_owned(),
+                    size_bytes,
+                    width: None,
+                    height: None,
+                    alt_text,
+                })
+            }
+        }
+    }
+}
