@@ -1,0 +1,11 @@
+//! One file per verb.
+
+pub(crate) mod dead_letters;
+pub(crate) mod doctor;
+pub(crate) mod fake;
+pub(crate) mod keys;
+pub(crate) mod migrate;
+pub(crate) mod paging;
+pub(crate) mod posts;
+pub(crate) mod serve;
+pub(crate) mod tenant;

@@ -1,0 +1,206 @@
+//! What the configuration accepts, refuses and shows.
+
+use super::*;
+
+const KEY: &str = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+fn read(variables: &[(&str, &str)], needs: Needs) -> (Config, Vec<Problem>) {
+    let variables: Vec<(String, String)> = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let environment = move |name: &str| {
+        assert!(
+            VARIABLES.contains(&name),
+            "{name} is read and not in VARIABLES"
+        );
+        variables
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| OsString::from(value))
+    };
+    Config::read(&environment, needs)
+}
+
+#[test]
+fn defaults_are_enough_where_nothing_is_needed() {
+    let (config, problems) = read(&[], Needs::Nothing);
+    assert_eq!(problems, []);
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(
+        (config.slots, config.lease, config.wait),
+        (64, Duration::from_mins(1), Duration::from_secs(25))
+    );
+}
+
+#[test]
+fn all_problems_are_reported_at_once_with_rule_and_remedy() {
+    let wrong = [
+        ("DATABASE_URL", "mysql://u:p@h/d"),
+        ("POSTRIDER_MASTER_KEY", "k1:short"),
+        ("POSTRIDER_EGRESS_ALLOW", "localhost"),
+        ("POSTRIDER_LISTEN", "8080"),
+        ("POSTRIDER_PUBLIC_URL", "ftp://x"),
+        ("POSTRIDER_SLOTS", "0"),
+        ("POSTRIDER_LEASE_MS", "999"),
+        ("POSTRIDER_POLL_MS", "soon"),
+        ("POSTRIDER_WAIT_MS", "-1"),
+        ("POSTRIDER_DRAIN_MS", "600001"),
+        ("POSTRIDER_DATABASE_CONNECTIONS", "1"),
+        ("POSTRIDER_LOG", "info,store=loud"),
+        ("POSTRIDER_LOG_FORMAT", "xml"),
+        ("POSTRIDER_BLUESKY_URL", "https://u:p@bsky.social"),
+        ("POSTRIDER_TOYS_URL", "toys"),
+        ("POSTRIDER_FAULT", "nowhere"),
+        ("POSTGRES_PID", "one"),
+    ];
+    let (_, problems) = read(&wrong, Needs::DatabaseAndMasterKey);
+    let mut named: Vec<&str> = problems.iter().map(|problem| problem.variable).collect();
+    named.sort_unstable();
+    let mut expected = wrong.map(|(name, _)| name);
+    expected.sort_unstable();
+    assert_eq!(named, expected);
+    assert!(
+        problems
+            .iter()
+            .all(|problem| !problem.rule.is_empty() && !problem.remedy.is_empty())
+    );
+    let text = Problems(problems).to_string();
+    assert!(
+        text.contains(
+            "POSTRIDER_LEASE_MS: 999 milliseconds is out of bounds: 1000 to 600000 are allowed"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_missing_comes_with_the_command_that_makes_it() {
+    let (_, problems) = read(
+        &[("DATABASE_URL", " "), ("POSTRIDER_MASTER_KEY", "")],
+        Needs::DatabaseAndMasterKey,
+    );
+    let text = Problems(problems).to_string();
+    assert!(text.contains("export DATABASE_URL=postgres://"), "{text}");
+    assert!(
+        text.contains("export POSTRIDER_MASTER_KEY=\"k1:$(openssl rand -base64 32)\""),
+        "{text}"
+    );
+    assert_eq!(read(&[], Needs::Database).1.len(), 1);
+    assert_eq!(read(&[], Needs::Nothing).1.len(), 0);
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let given = [
+        (
+            "DATABASE_URL",
+            "postgres://ada:hunter2@db.example:5433/posts?password=hunter2",
+        ),
+        ("POSTRIDER_MASTER_KEY", KEY),
+    ];
+    let (config, problems) = read(&given, Needs::DatabaseAndMasterKey);
+    assert_eq!(problems, []);
+    let shown = format!("{config}\n{config:?}\n{:?}", config.settings());
+    assert!(
+        !shown.contains("hunter2") && !shown.contains("AAECAw"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("postgres://ada@db.example:5433/posts") && shown.contains("k1 (hidden)"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn no_problem_repeats_a_secret() {
+    let wrong = [
+        ("DATABASE_URL", "hunter2://x"),
+        ("POSTRIDER_MASTER_KEY", "hunter2"),
+    ];
+    let text = Problems(read(&wrong, Needs::DatabaseAndMasterKey).1).to_string();
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn every_variable_is_shown_with_whether_it_was_given() {
+    let (config, _) = read(&[("POSTRIDER_SLOTS", "7")], Needs::Nothing);
+    let settings = config.settings();
+    assert_eq!(
+        settings
+            .iter()
+            .map(|setting| setting.variable)
+            .collect::<Vec<_>>(),
+        VARIABLES
+    );
+    let slots = settings
+        .iter()
+        .find(|setting| setting.variable == "POSTRIDER_SLOTS")
+        .unwrap();
+    assert_eq!((slots.value.as_str(), slots.given), ("7", true));
+    assert_eq!(settings.iter().filter(|setting| setting.given).count(), 1);
+}
+
+#[test]
+fn at_most_sixteen_addresses_may_be_excepted_from_the_guard() {
+    let list = |count: u16| {
+        (1..=count)
+            .map(|port| format!("127.0.0.1:{port}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let (config, problems) = read(&[("POSTRIDER_EGRESS_ALLOW", &list(16))], Needs::Nothing);
+    assert_eq!((config.egress_allow.len(), problems.len()), (16, 0));
+    let (config, problems) = read(&[("POSTRIDER_EGRESS_ALLOW", &list(17))], Needs::Nothing);
+    assert_eq!((config.egress_allow.len(), problems.len()), (0, 1));
+}
+
+#[test]
+fn a_fault_kills_parks_or_stops() {
+    let kill = read(&[("POSTRIDER_FAULT", "mark.after")], Needs::Nothing)
+        .0
+        .fault;
+    assert_eq!(kill, Some(Fault::Kill("mark.after".to_owned())));
+    let stop = read(&[("POSTRIDER_FAULT", "mark.after:stop")], Needs::Nothing)
+        .0
+        .fault;
+    assert_eq!(stop, Some(Fault::Stop("mark.after".to_owned())));
+    let (_, problems) = read(&[("POSTRIDER_FAULT", "mark.after:rest")], Needs::Nothing);
+    assert_eq!(problems[0].variable, "POSTRIDER_FAULT");
+    let (config, problems) = read(
+        &[
+            ("POSTRIDER_FAULT", "mark.after:park"),
+            ("POSTRIDER_FAULT_FILE", "x"),
+        ],
+        Needs::Nothing,
+    );
+    assert_eq!(problems, []);
+    assert_eq!(
+        config.fault,
+        Some(Fault::Park {
+            point: "mark.after".to_owned(),
+            reached: "x".into()
+        })
+    );
+    let (_, problems) = read(&[("POSTRIDER_FAULT", "mark.after:park")], Needs::Nothing);
+    assert_eq!(problems[0].variable, "POSTRIDER_FAULT_FILE");
+}
+
+#[test]
+fn the_times_of_platforms_have_names_and_milliseconds() {
+    let variable = "POSTRIDER_PLATFORM_MS";
+    let (config, problems) = read(
+        &[(variable, "bluesky.quiet=500,toys.quiet=1")],
+        Needs::Nothing,
+    );
+    assert_eq!(problems, []);
+    assert_eq!(
+        config.platform_times["bluesky.quiet"],
+        Duration::from_millis(500)
+    );
+    assert_eq!(config.platform_times.len(), 2);
+    for wrong in ["bluesky.quiet", "bluesky.quiet=soon", "moon.quiet=5", ""] {
+        let (_, problems) = read(&[(variable, wrong)], Needs::Nothing);
+        assert_eq!(problems.len(), usize::from(!wrong.is_empty()), "{wrong}");
+    }
+}

@@ -1,0 +1,119 @@
+//! How the program ends: four exit codes, and the one error type that chooses among them.
+//!
+//! An error that is no [`Stop`] ends with [`Exit::Failed`]; its chain of causes is printed once, by `main`.
+
+use crate::config::Problems;
+use std::process::ExitCode;
+
+/// The exit codes that scripts may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done.
+    Done = 0,
+    /// Tried and failed, or found something wrong.
+    Failed = 1,
+    /// Called wrongly: flags, arguments or configuration.
+    WrongUse = 2,
+    /// Understood, and refused in this state: already revoked, already redriven, the schema is newer.
+    Refused = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An end that its reader can do something about.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    /// With which code.
+    pub(crate) exit: Exit,
+    /// What is the matter, in a sentence without its full stop.
+    pub(crate) what: String,
+    /// What to do about it.
+    pub(crate) remedy: String,
+}
+
+impl Stop {
+    /// Ends with [`Exit::Failed`].
+    pub(crate) fn failed(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Failed,
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// Ends with [`Exit::WrongUse`].
+    pub(crate) fn wrong_use(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::WrongUse,
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// Ends with [`Exit::Refused`].
+    pub(crate) fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Refused,
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Stop {}
+
+/// The code that an error ends with. A reader that closed our output early got what it wanted.
+pub(crate) fn code_of(error: &anyhow::Error) -> Exit {
+    let closed = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
+    if error
+        .chain()
+        .any(|cause| cause.downcast_ref().is_some_and(closed))
+    {
+        return Exit::Done;
+    }
+    if error.is::<Problems>() {
+        return Exit::WrongUse;
+    }
+    error
+        .downcast_ref::<Stop>()
+        .map_or(Exit::Failed, |stop| stop.exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn each_error_ends_with_its_code_however_it_is_wrapped() {
+        let cases = [
+            (Stop::failed("a", "b"), 1),
+            (Stop::wrong_use("a", "b"), 2),
+            (Stop::refused("a", "b"), 3),
+        ];
+        for (stop, code) in cases {
+            let wrapped = Err::<(), _>(anyhow::Error::from(stop))
+                .context("while trying")
+                .unwrap_err();
+            assert_eq!(code_of(&wrapped) as u8, code);
+        }
+        assert_eq!(code_of(&Problems(Vec::new()).into()), Exit::WrongUse);
+        assert_eq!(code_of(&anyhow::anyhow!("anything else")), Exit::Failed);
+    }
+
+    #[test]
+    fn a_closed_output_is_no_failure() {
+        let closed = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert_eq!(code_of(&anyhow::Error::from(closed)), Exit::Done);
+    }
+}

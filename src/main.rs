@@ -1,0 +1,139 @@
+//! Postrider's program: reads the command line and the environment, connects the crates, and runs one verb.
+//!
+//! The only place that knows every crate, and no place for rules: what can be tested without the others lies below.
+
+mod cli;
+mod cmd;
+mod config;
+mod connectors;
+mod demo;
+mod exit;
+mod fault;
+mod output;
+mod server;
+mod shutdown;
+mod startup;
+mod telemetry;
+mod wiring;
+
+use crate::{
+    cli::{Cli, Command},
+    cmd::serve::Parts,
+    config::{Config, Needs, Problem, Problems},
+    exit::{Exit, Stop, code_of},
+    output::Output,
+};
+use anstyle::{AnsiColor, Style};
+use clap::Parser as _;
+use serde_json::json;
+use std::process::ExitCode;
+use store::StoreError;
+
+const ALARM: Style = AnsiColor::Red.on_default().bold();
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.global.json;
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let exit = code_of(&error);
+            if exit != Exit::Done {
+                report(&error, exit, json);
+            }
+            exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let (config, problems) = match &cli.command {
+        // Says what is wrong instead of refusing.
+        Command::Doctor(_) => Config::from_environment_as_it_is(),
+        command => (Config::from_environment(needs(command))?, Vec::new()),
+    };
+    start_logging(&cli, &config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let ended = runtime.block_on(dispatch(cli, config, problems));
+    // Blocking work that nobody waits for, such as a look-up of a name, must not hold the end up.
+    runtime.shutdown_background();
+    ended
+}
+
+fn start_logging(cli: &Cli, config: &Config) -> Result<(), Stop> {
+    let stays = matches!(
+        cli.command,
+        Command::Serve | Command::Api | Command::Worker | Command::Fake(_)
+    );
+    let default = if stays { "info" } else { "warn" };
+    let levels = cli
+        .global
+        .log
+        .as_deref()
+        .or(config.log.as_deref())
+        .unwrap_or(default);
+    telemetry::init(levels, cli.global.log_format.unwrap_or(config.log_format))
+}
+
+async fn dispatch(cli: Cli, config: Config, problems: Vec<Problem>) -> anyhow::Result<Exit> {
+    let output = Output::new(cli.global.json);
+    match cli.command {
+        Command::Serve => Box::pin(cmd::serve::run(Parts::All, config, output)).await,
+        Command::Api => Box::pin(cmd::serve::run(Parts::Api, config, output)).await,
+        Command::Worker => Box::pin(cmd::serve::run(Parts::Worker, config, output)).await,
+        Command::Migrate => cmd::migrate::run(&config, output).await,
+        Command::Demo(args) => Box::pin(demo::run(&args, &config, output)).await,
+        Command::Keys(keys) => cmd::keys::run(&keys, &config, output).await,
+        Command::Posts(posts) => cmd::posts::run(&posts, &config, output).await,
+        Command::DeadLetters(letters) => cmd::dead_letters::run(&letters, &config, output).await,
+        Command::Doctor(args) => cmd::doctor::run(&args, &config, problems, output).await,
+        Command::Fake(fake) => cmd::fake::run(&fake, output).await,
+    }
+}
+
+/// What a verb cannot do without.
+fn needs(command: &Command) -> Needs {
+    match command {
+        Command::Serve | Command::Api | Command::Worker | Command::Doctor(_) => {
+            Needs::DatabaseAndMasterKey
+        }
+        Command::Migrate
+        | Command::Demo(_)
+        | Command::Keys(_)
+        | Command::Posts(_)
+        | Command::DeadLetters(_) => Needs::Database,
+        Command::Fake(_) => Needs::Nothing,
+    }
+}
+
+/// Says on stderr what went wrong and what to do; the causes of an error are printed here and nowhere else.
+fn report(error: &anyhow::Error, exit: Exit, json: bool) {
+    let stop = error.downcast_ref::<Stop>();
+    let store = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<StoreError>());
+    let remedy = stop
+        .map(|stop| stop.remedy.as_str())
+        .or_else(|| store.map(wiring::remedy_for));
+    let message = if error.is::<Stop>() {
+        error.to_string()
+    } else {
+        format!("{error:#}")
+    };
+    if json {
+        let mut told =
+            json!({ "error": { "message": message, "remedy": remedy, "exit": exit as u8 } });
+        if let Some(Problems(all)) = error.downcast_ref() {
+            told["error"]["message"] = "the configuration cannot be used".into();
+            told["error"]["problems"] = json!(all);
+        }
+        anstream::eprintln!("{told}");
+        return;
+    }
+    anstream::eprintln!("{ALARM}postrider:{ALARM:#} {message}");
+    if let Some(remedy) = remedy {
+        anstream::eprintln!("  remedy: {remedy}");
+    }
+}

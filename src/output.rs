@@ -1,0 +1,217 @@
+//! What commands print: tables and facts for people, one JSON document for scripts.
+//!
+//! Text fits the terminal, or 80 columns where there is none; colour appears on a terminal only (and never with NO_COLOR).
+//! What users wrote is cleaned of control characters before it reaches a terminal.
+
+mod time;
+
+pub(crate) use time::{relative, since, stamp, when};
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use serde::Serialize;
+use std::{fmt::Display, io::Write as _};
+
+const HEADING: Style = Style::new().bold();
+const FAINT: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+
+/// Width where there is no terminal.
+const COLUMNS: u16 = 80;
+/// Tables do not get narrower than this, whatever the terminal says.
+const COLUMNS_MIN: u16 = 60;
+/// Nor wider.
+const COLUMNS_MAX: u16 = 160;
+
+/// An id with the space around it.
+const ID_COLUMNS: u16 = 38;
+
+/// Where a command's result goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    json: bool,
+    columns: u16,
+}
+
+impl Output {
+    /// For the terminal that stdout is, if it is one.
+    pub(crate) fn new(json: bool) -> Self {
+        let columns =
+            rustix::termios::tcgetwinsize(std::io::stdout()).map_or(COLUMNS, |size| size.ws_col);
+        let columns = if columns == 0 {
+            COLUMNS
+        } else {
+            columns.clamp(COLUMNS_MIN, COLUMNS_MAX)
+        };
+        Self { json, columns }
+    }
+
+    /// Whether one JSON document is wanted instead of text.
+    pub(crate) const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints the JSON document.
+    pub(crate) fn document(self, document: &impl Serialize) -> anyhow::Result<()> {
+        debug_assert!(self.json, "a document nobody asked for");
+        let mut stdout = anstream::stdout();
+        serde_json::to_writer(&mut stdout, document)?;
+        writeln!(stdout)?;
+        Ok(stdout.flush()?)
+    }
+
+    /// Prints a line of text.
+    pub(crate) fn line(self, line: impl Display) -> anyhow::Result<()> {
+        debug_assert!(!self.json, "stdout is for the document alone");
+        writeln!(anstream::stdout(), "{line}")?;
+        Ok(())
+    }
+
+    /// Prints a line that matters less.
+    pub(crate) fn faint(self, line: impl Display) -> anyhow::Result<()> {
+        self.line(format_args!("{FAINT}{line}{FAINT:#}"))
+    }
+
+    /// Prints a table.
+    pub(crate) fn table(self, heading: &[&str], rows: Vec<Vec<String>>) -> anyhow::Result<()> {
+        let mut lines = table(heading, rows, self.columns).into_iter();
+        if let Some(heading) = lines.next() {
+            self.line(format_args!("{HEADING}{heading}{HEADING:#}"))?;
+        }
+        lines.try_for_each(|line| self.line(line))
+    }
+
+    /// Prints names with their values, one below the other; what has no value is left out. Values are not broken, so that
+    /// addresses can be copied.
+    pub(crate) fn facts(self, facts: &[(&str, Option<String>)]) -> anyhow::Result<()> {
+        let width = facts
+            .iter()
+            .map(|(name, _)| name.len())
+            .max()
+            .unwrap_or_default();
+        for (name, value) in facts {
+            let Some(value) = value else { continue };
+            let value = value.replace('\n', &format!("\n{:width$}  ", ""));
+            self.line(format_args!("{HEADING}{name:<width$}{HEADING:#}  {value}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// `ok` in green or `wrong` in red, in equal width.
+pub(crate) fn verdict(ok: bool) -> String {
+    if ok {
+        format!("{GOOD}ok   {GOOD:#}")
+    } else {
+        format!("{BAD}wrong{BAD:#}")
+    }
+}
+
+/// The text of what a person wrote, on one line of at most `max` characters and without control characters.
+pub(crate) fn shortened(text: &str, max: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let clean = cleaned(&line);
+    if clean.chars().count() <= max {
+        return clean;
+    }
+    clean
+        .chars()
+        .take(max.saturating_sub(1))
+        .chain(['…'])
+        .collect()
+}
+
+/// The text of what a person wrote, without control characters but for its line breaks.
+pub(crate) fn cleaned(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+fn is_id(text: &str) -> bool {
+    uuid::Uuid::parse_str(text).is_ok()
+}
+
+fn table(heading: &[&str], rows: Vec<Vec<String>>, columns: u16) -> Vec<String> {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(columns);
+    if !heading.is_empty() {
+        table.set_header(heading.iter().map(|name| name.to_uppercase()));
+    }
+    let has_ids = rows
+        .iter()
+        .filter_map(|row| row.first())
+        .any(|cell| cell.lines().next().is_some_and(is_id));
+    table.add_rows(rows);
+    if has_ids && let Some(first) = table.column_mut(0) {
+        // Whole, so that it can be copied.
+        first.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(ID_COLUMNS)));
+    }
+    table
+        .trim_fmt()
+        .lines()
+        .map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> Vec<String> {
+        vec![
+            format!(
+                "0199f0a1-1111-7222-8333-444455556666\n{}",
+                shortened(&"lorem ipsum ".repeat(30), 72)
+            ),
+            "published\nbluesky".to_owned(),
+            "@a-rather-long-handle.bsky.social".to_owned(),
+            "2026-11-21 03:22:10Z\n3 min ago".to_owned(),
+        ]
+    }
+
+    #[test]
+    fn a_table_is_readable_at_80_columns() {
+        let lines = table(
+            &["post", "status", "account", "accepted"],
+            vec![row(), row()],
+            COLUMNS,
+        );
+        assert!(
+            lines.iter().all(|line| line.chars().count() <= 80),
+            "{lines:#?}"
+        );
+        assert!(lines[0].starts_with("POST"), "{lines:#?}");
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.contains("0199f0a1-1111-7222-8333-444455556666")),
+            "ids stay whole: {lines:#?}"
+        );
+    }
+
+    #[test]
+    fn a_table_without_rows_is_its_heading() {
+        assert_eq!(
+            table(&["post", "status"], vec![], COLUMNS),
+            ["POST  STATUS"]
+        );
+    }
+
+    #[test]
+    fn long_text_is_cut_and_cannot_move_the_cursor() {
+        assert_eq!(shortened("a\u{1b}[31mb\nc", 10), "a\u{fffd}[31mb c");
+        assert_eq!(shortened("abcdef", 4), "abc…");
+        assert_eq!(cleaned("a\nb\u{7}"), "a\nb\u{fffd}");
+    }
+}
