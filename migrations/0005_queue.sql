@@ -99,7 +99,7 @@ create table jobs (
 ) with (fillfactor = 60, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.02);
 
 create index jobs_head on jobs (org, bucket, priority, run_at, id);
-create index jobs_deadline on jobs (give_up_at);
+create index jobs_deadline on jobs (queue, give_up_at);
 
 -- The ledger: one complete row per claim that sent, failed or ended something; written once, by the settlement.
 create table attempts (
@@ -171,6 +171,7 @@ create table charges (
 ) with (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.02);
 
 create index charges_window on charges (org, owner, meter, at);
+create index charges_open on charges (org, owner, job) where at is null;
 
 create table dead_letters (
   org            uuid not null,
@@ -188,6 +189,7 @@ create table dead_letters (
   looks          smallint not null,
   claim          int not null,
   sent_at        timestamptz,                                  -- set: a send is unresolved
+  answer_by      timestamptz,                                  -- it was in the air until then at the latest
   stage          text,
   checkpoint     bytea,
   absences       smallint not null default 0,

@@ -48,7 +48,7 @@ pub(crate) struct AttemptState(Mutex<Left>);
 struct Left {
     begun: bool,
     sent: bool,
-    resolved: bool,
+    marked_here: bool,
     absent: bool,
     refusal: Option<Refusal>,
     report: Option<Report>,
@@ -75,7 +75,7 @@ impl AttemptState {
     pub(crate) fn mark_set(&self) {
         self.with(|left| {
             left.sent = true;
-            left.resolved = false;
+            left.marked_here = true;
         });
     }
 
@@ -87,7 +87,6 @@ impl AttemptState {
     pub(crate) fn look_resolved(&self, absent: bool) {
         self.with(|left| {
             left.sent = false;
-            left.resolved = true;
             left.absent = absent;
         });
     }
@@ -106,6 +105,11 @@ impl AttemptState {
 
     pub(crate) fn was_begun(&self) -> bool {
         self.with(|left| left.begun)
+    }
+
+    /// Whether this attempt set a mark of its own.
+    pub(crate) fn is_marked_here(&self) -> bool {
+        self.with(|left| left.marked_here)
     }
 
     /// Whether a send is unresolved, as far as this process knows.

@@ -22,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 /// How often jobs past their deadline are looked for that no ordinary claim reaches.
 const OVERDUE_EVERY: Duration = Duration::from_secs(2);
 
+/// Shortest wait between two claims, unless the last one was full.
+const LOOK_MIN: Duration = Duration::from_millis(10);
+
 /// Longest wait after a database error.
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
@@ -31,7 +34,7 @@ struct Lost(Vec<LeaseId>);
 
 impl Lost {
     fn note(&mut self, lease: LeaseId, error: StoreError) -> StoreError {
-        if error.outcome_is_unknown() {
+        if error.is_passing() {
             self.0.push(lease);
         }
         error
@@ -45,6 +48,37 @@ impl Lost {
             self.0.clear();
         }
         Ok(())
+    }
+}
+
+/// How long it is tried to put claims back: nobody else knows that they were not begun, until their lease is over.
+struct Patience {
+    deadline: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn of(lease: Duration) -> Self {
+        Self {
+            deadline: Instant::now() + lease,
+            pause: Duration::from_millis(25),
+        }
+    }
+
+    /// Waits before the next try, or says that there is none.
+    async fn is_over(&mut self, queue: &str, error: &StoreError) -> bool {
+        if !error.is_passing() || self.deadline <= Instant::now() {
+            let error = chain(error);
+            tracing::error!(
+                queue,
+                error,
+                "claims could not be put back; their lease will end by itself"
+            );
+            return true;
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(RETRY_MAX);
+        false
     }
 }
 
@@ -64,11 +98,21 @@ pub(crate) struct Claimer {
 }
 
 impl Claimer {
-    /// Claims until told to stop.
+    /// Claims until told to stop, and leaves no claim behind that it does not know of.
     pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut lost = Lost::default();
+        self.claim_until(&stop, &mut lost).await;
+        let mut patience = Patience::of(self.lease);
+        while let Err(error) = lost.release(&self.store, self.worker).await {
+            if patience.is_over(&self.queue, &error).await {
+                return;
+            }
+        }
+    }
+
+    async fn claim_until(&self, stop: &CancellationToken, lost: &mut Lost) {
         let mut failures = 0u32;
         let mut turns = 0u64;
-        let mut lost = Lost::default();
         let mut overdue_at = Instant::now();
         loop {
             turns = turns.wrapping_add(1);
@@ -80,9 +124,9 @@ impl Claimer {
             drop(free);
             let turn = async {
                 lost.release(&self.store, self.worker).await?;
-                let look_in = self.claim_due(&mut lost).await?;
+                let look_in = self.claim_due(lost).await?;
                 if overdue_at <= Instant::now() {
-                    self.claim_overdue(&mut lost).await?;
+                    self.claim_overdue(lost).await?;
                     overdue_at = Instant::now() + OVERDUE_EVERY;
                 }
                 Ok::<_, StoreError>(look_in)
@@ -134,7 +178,8 @@ impl Claimer {
         Ok(if full {
             Some(Duration::ZERO)
         } else {
-            claims.look_in
+            // A bucket that is ready and locked by somebody else is not asked for in a tight loop.
+            claims.look_in.map(|wait| wait.max(LOOK_MIN))
         })
     }
 
@@ -176,12 +221,15 @@ impl Claimer {
             }
         };
         tracing::debug!(queue = self.queue, jobs = jobs.len(), "claimed");
+        // All at once, before the first can be settled: a lease is finished when its last job is.
+        for claimed in &jobs {
+            self.leases.open(claimed.lease);
+        }
         for claimed in jobs {
             let body = bodies.remove(&claimed.job.uuid()).unwrap_or(Body::Unknown);
             let Ok(permit) = self.free.clone().acquire_owned().await else {
                 return Ok(());
             };
-            self.leases.open(claimed.lease);
             let state = AttemptState::new(claimed.sent_claim.is_some());
             let work = Arc::new(Work { claimed, body });
             let slot = Slot::new(
@@ -203,24 +251,14 @@ impl Claimer {
         Ok(())
     }
 
-    /// Puts claims back that were never begun, however long the database is away: nobody else knows that they were not.
-    /// Those whose leases are over by then are the reaper's.
+    /// Puts claims back that were never begun.
     async fn put_back(&self, jobs: &[Claimed]) {
         let fences: Vec<_> = jobs.iter().map(Claimed::fence).collect();
-        let deadline = Instant::now() + self.lease;
-        let mut pause = Duration::from_millis(25);
+        let mut patience = Patience::of(self.lease);
         while let Err(error) = self.store.release_unstarted(&fences).await {
-            if !error.is_passing() || deadline <= Instant::now() {
-                tracing::error!(
-                    queue = self.queue,
-                    jobs = jobs.len(),
-                    error = chain(&error),
-                    "claims could not be put back; their lease will end by itself"
-                );
+            if patience.is_over(&self.queue, &error).await {
                 return;
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(RETRY_MAX);
         }
     }
 

@@ -87,6 +87,12 @@ pub const UNREADABLE_DELAY: Duration = Duration::from_secs(30);
 /// How long a send waits for another unresolved one of its bucket.
 pub const BUSY_DELAY: Duration = Duration::from_secs(2);
 
+/// No limit closes its scope for less, whatever the platform says: a zero would be a loop that burns nothing.
+pub const SNOOZE_MIN: Duration = Duration::from_secs(1);
+
+/// No step follows another sooner.
+pub const POLL_MIN: Duration = Duration::from_millis(50);
+
 /// How long a rate limit closes its scope when the platform did not say.
 pub const RATE_LIMIT_DELAY: Duration = Duration::from_mins(1);
 
@@ -143,7 +149,7 @@ fn advance(progress: Progress, tries: &Tries) -> Settlement {
         } if !tries.expired => Settlement::Continue {
             checkpoint,
             receipt,
-            after: poll_after,
+            after: poll_after.max(POLL_MIN),
         },
         Progress::Pending {
             receipt: Some(receipt),
@@ -269,9 +275,10 @@ fn wait(failure: Failure, tries: &Tries, keeps_mark: bool) -> Settlement {
         | Class::Stale
         | Class::Rejected
         | Class::Ambiguous
-        | Class::Duplicate => {
-            Close::For(failure.scope, failure.retry_in.unwrap_or(RATE_LIMIT_DELAY))
-        }
+        | Class::Duplicate => Close::For(
+            failure.scope,
+            failure.retry_in.unwrap_or(RATE_LIMIT_DELAY).max(SNOOZE_MIN),
+        ),
     };
     Settlement::Snooze {
         close,

@@ -18,7 +18,9 @@ use tokio_util::sync::CancellationToken;
 const REAP_MAX: i32 = 500;
 /// Refreshes planned per platform in one turn.
 const PLAN_MAX: i32 = 500;
-/// How often refreshes are planned.
+/// Charges forgotten in one turn.
+const PRUNE_MAX: i32 = 50_000;
+/// How often refreshes are planned and old charges are forgotten.
 const PLAN_EVERY: Duration = Duration::from_secs(30);
 /// How long a planned refresh may be tried.
 const REFRESH_GIVE_UP: Duration = Duration::from_hours(1);
@@ -35,37 +37,49 @@ impl Keeper {
     /// Keeps until told to stop.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let every = (self.lease / 8).clamp(Duration::from_millis(100), Duration::from_secs(5));
-        let mut reap_from = Instant::now() + self.lease;
+        // None while the database is not known to be there: a lease counts from the first prompt answer, not from the last
+        // error, which may be as old as a connection is waited for.
+        let mut reap_from = None;
         let mut plan_at = Instant::now();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(every) => {}
             }
-            let reaps = Instant::now() >= reap_from;
+            let reaps = reap_from.is_some_and(|from| Instant::now() >= from);
             let plans = Instant::now() >= plan_at;
             match self.turn(reaps, plans).await {
-                Ok(()) if plans => plan_at = Instant::now() + PLAN_EVERY,
-                Ok(()) => {}
+                Ok(true) => {
+                    reap_from.get_or_insert_with(|| Instant::now() + self.lease);
+                    if plans {
+                        plan_at = Instant::now() + PLAN_EVERY;
+                    }
+                }
+                Ok(false) => {
+                    tracing::warn!("the database was silent; nothing is reaped for one lease");
+                    reap_from = None;
+                }
                 Err(error) => {
                     tracing::warn!(
                         error = chain(&error),
                         "keeping was interrupted; nothing is reaped for one lease"
                     );
-                    reap_from = Instant::now() + self.lease;
+                    reap_from = None;
                 }
             }
         }
     }
 
-    async fn turn(&self, reaps: bool, plans: bool) -> Result<(), StoreError> {
-        if reaps {
-            self.reap().await?;
-        } else {
-            // Asks all the same, so that a database that is away is noticed.
-            self.store.ping().await?;
+    /// Says false when the database answered so late that leases may be over which nobody could renew.
+    async fn turn(&self, reaps: bool, plans: bool) -> Result<bool, StoreError> {
+        if !self.answers_promptly().await? {
+            return Ok(false);
+        }
+        if reaps && !self.reap().await? {
+            return Ok(false);
         }
         if plans {
+            self.store.prune_charges(PRUNE_MAX, None).await?;
             for connector in self.registry.all() {
                 let horizon = connector.habits.refresh_horizon;
                 let planned = self
@@ -82,15 +96,26 @@ impl Keeper {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Settles claims whose leases are over, each under its fence.
-    async fn reap(&self) -> Result<(), StoreError> {
+    async fn answers_promptly(&self) -> Result<bool, StoreError> {
+        let asked = Instant::now();
+        self.store.ping().await?;
+        Ok(asked.elapsed() < self.lease / 4)
+    }
+
+    /// Settles claims whose leases are over, each under its fence; says false when they may be over only because the
+    /// database was silent while it was asked for them.
+    async fn reap(&self) -> Result<bool, StoreError> {
+        let asked = Instant::now();
         let expired = self
             .store
             .read_expired(&self.queues, REAP_MAX, Duration::ZERO, None)
             .await?;
+        if asked.elapsed() >= self.lease / 4 {
+            return Ok(false);
+        }
         if !expired.is_empty() {
             let rows: Vec<_> = expired.iter().map(settlement_of_expired).collect();
             let settled = self.store.settle(&rows, None).await?;
@@ -99,6 +124,11 @@ impl Keeper {
             }
             self.wakes.values().for_each(|wake| wake.notify_one());
         }
-        self.store.drop_spent_leases(&self.queues, None).await
+        self.store.drop_spent_leases(&self.queues, None).await?;
+        let moved = self.store.reconcile_accounts(&self.queues, None).await?;
+        if moved > 0 {
+            self.wakes.values().for_each(|wake| wake.notify_one());
+        }
+        Ok(true)
     }
 }

@@ -14,6 +14,9 @@ use vault::{Owner, Purpose, Vault};
 /// What the lease must outlive the call by, beside the call itself.
 pub(crate) const LEASE_MARGIN: Duration = Duration::from_millis(500);
 
+/// A marked request begins within so much, so that a look need not wait for the whole lease to be over.
+pub(crate) const SEND_BEGIN_MAX: Duration = Duration::from_secs(10);
+
 /// Sets the mark of one claim, through the store.
 pub(crate) struct ClaimMark {
     pub(crate) store: Store,
@@ -37,6 +40,7 @@ impl Mark for ClaimMark {
             stage: &checkpoint.stage,
             margin: self.call_deadline + LEASE_MARGIN,
             call: self.call_deadline,
+            begin: SEND_BEGIN_MAX,
             now: None,
         };
         match self.store.set_mark(ask).await {

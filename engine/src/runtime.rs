@@ -4,8 +4,11 @@
 //! down → renew once more. A hard stop cuts what runs: what was not marked goes back uncounted, what was is looked at later.
 
 mod config;
+mod limits;
 
 pub use config::{RuntimeConfig, RuntimeError, Stop};
+
+use limits::declared;
 
 use crate::backend::{Claim, Claims};
 use crate::claims::Claimer;
@@ -26,12 +29,15 @@ use publisher::id::WorkerId;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use store::queue::{DeclaredLimit, WorkerInfo};
+use store::queue::WorkerInfo;
 use store::{Store, StoreError, Woken};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vault::Vault;
+
+/// How long a hard stop waits for settlements that the database does not take.
+const HARD_STOP_MAX: Duration = Duration::from_secs(10);
 
 /// A worker, ready to run.
 pub struct Runtime {
@@ -136,7 +142,13 @@ impl Runtime {
         monitors.close();
         monitors.wait().await;
         // Every sender is gone with the monitors and the claimers: the settler ends after the last commit.
-        settling.await.ok();
+        let hard = stop.now.is_cancelled();
+        let settler = settling.abort_handle();
+        let settled =
+            tokio::time::timeout(if hard { HARD_STOP_MAX } else { Duration::MAX }, settling);
+        if settled.await.is_err() {
+            settler.abort();
+        }
         background.cancel();
         tasks.close();
         tasks.wait().await;
@@ -297,26 +309,39 @@ impl Runtime {
     /// Waits until everything that was begun is settled, or until told to stop now.
     async fn drain(&self, stop: &Stop, worker: WorkerId, lanes: &[Lane]) {
         tracing::info!(worker = %worker, "draining: nothing new is claimed");
-        if let Err(error) = self.store.stop_worker(worker).await {
+        let all = u32::try_from(self.config.slots).unwrap_or(u32::MAX);
+        let settled = async {
+            for lane in lanes {
+                lane.free.acquire_many(all).await.map(drop).ok();
+            }
+        };
+        tokio::select! {
+            () = self.tell_stopping(worker) => {}
+            () = stop.now.cancelled() => {}
+            () = settled => return,
+        }
+        tracing::warn!(worker = %worker, "stopping now: what runs is cut");
+        // The handlers have seen the signal; their settlements are on the way, unless the database is away.
+        let cut = async {
+            for lane in lanes {
+                lane.free.acquire_many(all).await.map(drop).ok();
+            }
+        };
+        if tokio::time::timeout(HARD_STOP_MAX, cut).await.is_err() {
+            tracing::error!(worker = %worker, "stopped without settling everything; the leases will end by themselves");
+        }
+    }
+
+    /// Says in the database that this worker stops, however long that takes: what it leaves behind is then no death.
+    async fn tell_stopping(&self, worker: WorkerId) {
+        while let Err(error) = self.store.stop_worker(worker).await {
             tracing::warn!(
                 error = chain(&error),
                 "the database does not know yet that this worker stops"
             );
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        let all = u32::try_from(self.config.slots).unwrap_or(u32::MAX);
-        for lane in lanes {
-            tokio::select! {
-                () = stop.now.cancelled() => {}
-                _ = lane.free.acquire_many(all) => {}
-            }
-        }
-        if stop.now.is_cancelled() {
-            tracing::warn!(worker = %worker, "stopping now: what runs is cut");
-            for lane in lanes {
-                // The handlers have seen the signal; their settlements are on the way.
-                lane.free.acquire_many(all).await.map(drop).ok();
-            }
-        }
+        std::future::pending::<()>().await;
     }
 }
 
@@ -355,30 +380,4 @@ async fn listen(store: Store, wakes: HashMap<String, Arc<Notify>>, stop: Cancell
             Woken::Settled => {}
         }
     }
-}
-
-/// A connector's quotas as rows of `limits`.
-fn declared(connector: &publisher::Connector) -> Vec<DeclaredLimit> {
-    connector
-        .quotas
-        .iter()
-        .map(|quota| {
-            let (kind, max_units, window_ms) = match quota.bound {
-                publisher::Bound::Window { max, window } => {
-                    ("window", max, i64::try_from(window.as_millis()).ok())
-                }
-                publisher::Bound::Slots(max) => ("slots", max, None),
-            };
-            DeclaredLimit {
-                scope: quota.scope.word(),
-                name: quota.name,
-                meter: quota.meter,
-                kind,
-                counts: quota.counts.word(),
-                max_units,
-                units: quota.units,
-                window_ms,
-            }
-        })
-        .collect()
 }

@@ -16,8 +16,10 @@ use crate::backend::{Finished, Outcome};
 use crate::decide::Report;
 use crate::error::chain;
 use crate::leases::Leases;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use publisher::Registry;
-use publisher::id::PostId;
+use publisher::id::{AccountId, PostId};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,13 +53,18 @@ impl Settler {
             for one in &batch {
                 verdicts.push(self.judge(one).await);
             }
-            self.write(&verdicts).await;
+            let refused = self.write(&verdicts).await;
             let queues: HashSet<String> = batch
                 .iter()
                 .map(|one| one.work.claimed.queue.clone())
                 .collect();
             for one in batch.drain(..) {
-                self.leases.settle(one.work.lease());
+                // What cannot be written at all is left to the reaper, which finds it by its lease.
+                if refused.contains(&one.work.fence()) {
+                    self.leases.abandon(one.work.lease());
+                } else {
+                    self.leases.settle(one.work.lease());
+                }
                 drop(one.permit);
             }
             for queue in queues {
@@ -103,10 +110,11 @@ impl Settler {
         }
     }
 
-    async fn write(&self, verdicts: &[Verdict]) {
+    /// Writes a batch; returns the fences of what Postgres refuses in every form.
+    async fn write(&self, verdicts: &[Verdict]) -> Vec<Fence> {
         let rows: Vec<Settlement> = verdicts.iter().map(|verdict| verdict.row.clone()).collect();
-        let lost = match self.settle(&rows).await {
-            Ok(lost) => lost,
+        let (lost, refused) = match self.settle(&rows).await {
+            Ok(lost) => (lost, Vec::new()),
             Err(error) => {
                 tracing::error!(
                     error = chain(&error),
@@ -115,13 +123,24 @@ impl Settler {
                 self.settle_singly(&rows).await
             }
         };
+        let mut closes: HashMap<(&str, &str), (&Verdict, Duration)> = HashMap::new();
         for verdict in verdicts {
             if lost.contains(&verdict.row.fence()) {
-                self.rescue_receipt(verdict).await;
-            } else if let Some((host, closed)) = &verdict.closes_host {
-                self.close_host(verdict, host, *closed).await;
+                self.rescue(verdict).await;
+            } else if !refused.contains(&verdict.row.fence()) {
+                tell(verdict);
+                if let Some((host, closed)) = &verdict.closes_host {
+                    let entry = closes
+                        .entry((verdict.queue(), host))
+                        .or_insert((verdict, *closed));
+                    entry.1 = entry.1.max(*closed);
+                }
             }
         }
+        for ((_, host), (verdict, closed)) in closes {
+            self.close_host(verdict, host, closed).await;
+        }
+        refused
     }
 
     /// Settles, however long the database is away; returns the fences that were lost.
@@ -147,8 +166,9 @@ impl Settler {
         }
     }
 
-    async fn settle_singly(&self, rows: &[Settlement]) -> Vec<Fence> {
-        let mut lost = Vec::new();
+    /// Returns the fences that were lost, and those of what cannot be written.
+    async fn settle_singly(&self, rows: &[Settlement]) -> (Vec<Fence>, Vec<Fence>) {
+        let (mut lost, mut refused) = (Vec::new(), Vec::new());
         for row in rows {
             let single = std::slice::from_ref(row);
             match self.settle(single).await {
@@ -159,16 +179,22 @@ impl Settler {
                         Ok(more) => lost.extend(more),
                         Err(error) => {
                             tracing::error!(job = %row.job, claim = row.claim, error = chain(&error), "a settlement cannot be written; its lease will end by itself");
+                            refused.push(row.fence());
                         }
                     }
                 }
             }
         }
-        lost
+        (lost, refused)
     }
 
-    /// The claim was lost, and the platform said yes: the receipt is kept for whoever holds the job now.
-    async fn rescue_receipt(&self, verdict: &Verdict) {
+    /// The claim was lost, but not what the platform gave: a receipt is kept for whoever holds the job now, and fresh tokens
+    /// are stored unless newer ones are.
+    async fn rescue(&self, verdict: &Verdict) {
+        if verdict.row.sealed_tokens.is_some() {
+            self.rescue_tokens(verdict).await;
+            return;
+        }
         let Some((post, receipt)) = &verdict.late_receipt else {
             tracing::warn!(job = %verdict.row.job, claim = verdict.row.claim, "a settlement came after its lease was lost; it changed nothing");
             return;
@@ -199,6 +225,39 @@ impl Settler {
         }
     }
 
+    async fn rescue_tokens(&self, verdict: &Verdict) {
+        let row = &verdict.row;
+        let (Some(sealed), Some(expected)) = (&row.sealed_tokens, row.token_generation) else {
+            return;
+        };
+        let Ok(sealed) = BASE64.decode(sealed) else {
+            return;
+        };
+        let account = AccountId(verdict.subject);
+        let mut failures = 0u32;
+        loop {
+            let kept = self
+                .store
+                .replace_tokens(row.org, account, expected, &sealed, row.token_expires_at)
+                .await;
+            match kept {
+                Ok(kept) => {
+                    tracing::warn!(%account, kept, "fresh tokens came after their lease was lost");
+                    return;
+                }
+                Err(error) if error.is_passing() => {
+                    failures = (failures + 1).min(6);
+                    let pause = Duration::from_millis(25) * 2u32.pow(failures);
+                    tokio::time::sleep(pause.min(RETRY_MAX)).await;
+                }
+                Err(error) => {
+                    tracing::error!(%account, error = chain(&error), "fresh tokens could not be kept");
+                    return;
+                }
+            }
+        }
+    }
+
     async fn close_host(&self, verdict: &Verdict, host: &str, closed: Duration) {
         let why = verdict.row.code.as_deref().unwrap_or("rate_limited");
         if let Err(error) = self
@@ -213,4 +272,26 @@ impl Settler {
             );
         }
     }
+}
+
+/// One line per attempt: readable alone, its fields queryable; what changed nothing is told at debug only.
+fn tell(verdict: &Verdict) {
+    let row = &verdict.row;
+    let Some(outcome) = row.outcome else {
+        tracing::debug!(job = %row.job, claim = row.claim, settlement = row.kind, "an attempt changed nothing");
+        return;
+    };
+    let code = row.code.as_deref();
+    if let (Some(status), Some(why)) = (row.account_status, row.account_reason.as_deref()) {
+        tracing::warn!(queue = verdict.queue(), subject = %verdict.subject, why, "its account is now {status}");
+    }
+    tracing::info!(
+        queue = verdict.queue(),
+        job = %row.job,
+        claim = row.claim,
+        subject = %verdict.subject,
+        settlement = row.kind,
+        code,
+        "attempt {outcome}"
+    );
 }

@@ -16,8 +16,8 @@ use crate::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use publisher::{
-    Account, Authorizer, Class, Deadline, Descriptor, Entered, Failure, Field, Grant, Http,
-    TokenSet, fault,
+    Account, Answer, Authorizer, CallError, Class, Deadline, Descriptor, Entered, Failure, Field,
+    Grant, Http, TokenSet, fault, http::CallErrorKind,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -25,6 +25,9 @@ use url::Url;
 
 /// Shorter passwords without a small letter are something else that was pasted.
 const PASSWORD_CHARS_MIN: usize = 12;
+
+/// The rule of the address of a PDS.
+const PDS_URL_RULE: &str = "bluesky.connect.pds_url";
 
 /// Bluesky's authorizer.
 #[derive(Debug)]
@@ -65,9 +68,11 @@ impl Authorizer for AppPasswords {
         let password = app_password(entered)?;
         let named = named_pds(entered)?;
         let host = named.as_ref().unwrap_or(&self.entryway);
-        let session = self
-            .log_in(host, &identifier, &password, now, deadline)
-            .await?;
+        let answer = self
+            .ask_to_log_in(host, &identifier, &password, deadline)
+            .await
+            .map_err(|e| out_of_reach(&e, named.is_some()))?;
+        let session = logged_in(&answer, now)?;
         session::active(&session)?;
         let pds = named
             .or_else(|| session::pds_of(session.did_doc.as_ref()))
@@ -144,38 +149,23 @@ impl Authorizer for AppPasswords {
 }
 
 impl AppPasswords {
-    async fn log_in(
+    async fn ask_to_log_in(
         &self,
         host: &Url,
         identifier: &str,
         password: &SecretString,
-        now: DateTime<Utc>,
         deadline: Deadline,
-    ) -> Result<Session, Failure> {
+    ) -> Result<Answer, CallError> {
         let body = Login {
             identifier,
             password: password.expose_secret(),
         };
-        let call = self
-            .http
+        self.http
             .post(&Xrpc::CreateSession.at(host))
             .json(&body)
-            .deadline(deadline);
-        let answer = call
+            .deadline(deadline)
             .send()
             .await
-            .map_err(|e| unreachable(Xrpc::CreateSession, &e))?;
-        if !answer.is_success() {
-            return Err(failures::failure(Xrpc::CreateSession, &answer, now));
-        }
-        let session: Session = answer
-            .json()
-            .map_err(|_| failures::unreadable(Xrpc::CreateSession, &answer))?;
-        if is_did(&session.did) {
-            Ok(session)
-        } else {
-            Err(failures::unreadable(Xrpc::CreateSession, &answer))
-        }
     }
 
     /// Exchanges the refresh token; none if the PDS says that it is expired, revoked or unknown.
@@ -229,10 +219,11 @@ impl AppPasswords {
         let Some(password) = password else {
             return Err(revoked());
         };
-        match self
-            .log_in(pds, &account.platform_account_id, password, now, deadline)
+        let answer = self
+            .ask_to_log_in(pds, &account.platform_account_id, password, deadline)
             .await
-        {
+            .map_err(|e| unreachable(Xrpc::CreateSession, &e))?;
+        match logged_in(&answer, now) {
             Err(refused)
                 if refused.class == Class::AccountBlocked
                     && refused.http_status == Some(401)
@@ -242,6 +233,36 @@ impl AppPasswords {
             }
             other => other,
         }
+    }
+}
+
+/// The session in the answer to a login. Errors: it is refused, or cannot be read.
+fn logged_in(answer: &Answer, now: DateTime<Utc>) -> Result<Session, Failure> {
+    if !answer.is_success() {
+        return Err(failures::failure(Xrpc::CreateSession, answer, now));
+    }
+    let session: Option<Session> = answer.json().ok();
+    session
+        .filter(|session| is_did(&session.did))
+        .ok_or_else(|| failures::unreadable(Xrpc::CreateSession, answer))
+}
+
+/// A login without an answer, at a PDS that a person `named` or at the entryway. An address that is never reached is a
+/// mistake in the form; one that cannot be reached now may be one.
+fn out_of_reach(error: &CallError, named: bool) -> Failure {
+    match error.kind {
+        CallErrorKind::Refused if named => refused(
+            PDS_URL_RULE,
+            format!("pdsUrl: {error}"),
+            "Enter a public https:// address. If this one is meant, whoever runs the server can allow it with its port \
+             (POSTRIDER_EGRESS_ALLOW).",
+        ),
+        CallErrorKind::Unreachable | CallErrorKind::TimedOut | CallErrorKind::Broken if named => {
+            unreachable(Xrpc::CreateSession, error).remediation(
+                "Check that pdsUrl is the address of your PDS and that it is up, then try again.",
+            )
+        }
+        _ => unreachable(Xrpc::CreateSession, error),
     }
 }
 
@@ -316,7 +337,7 @@ fn named_pds(entered: &Entered) -> Result<Option<Url>, Failure> {
     };
     session::host(typed).map(Some).map_err(|wrong| {
         refused(
-            "bluesky.connect.pds_url",
+            PDS_URL_RULE,
             format!("pdsUrl: {wrong}"),
             "Enter the address of your PDS, e.g. https://pds.example.com, or leave it empty.",
         )

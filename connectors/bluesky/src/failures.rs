@@ -150,7 +150,8 @@ fn unauthorized(call: Xrpc) -> Failure {
             "Bluesky refused the identifier or the app password",
         )
         .remediation(
-            "Check the handle, and make a new app password (Bluesky: Settings, App Passwords); the main password is not one.",
+            "Check the handle, and make a new app password (Bluesky: Settings, App Passwords); the main password is not one. \
+             A host refuses an account that was taken down in the same words.",
         ),
         Xrpc::RefreshSession => {
             Failure::account_blocked(call.code("revoked"), "the session was revoked or has expired").remediation(RECONNECT)

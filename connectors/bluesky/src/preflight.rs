@@ -2,6 +2,7 @@
 //!
 //! What the connector cannot do yet is refused by name: nothing that the caller sent is dropped in silence.
 
+use crate::text::without_mark;
 use publisher::{Media, MediaKind, Post, Report, preflight::graphemes};
 use serde_json::Value;
 
@@ -60,7 +61,8 @@ pub(crate) fn judge(post: &Post) -> Report {
 }
 
 fn text(post: &Post, report: &mut Report) {
-    if post.media.is_empty() && post.text.trim().is_empty() {
+    let text = without_mark(&post.text);
+    if post.media.is_empty() && text.trim().is_empty() {
         report.violate(
             "bluesky.text.non_empty",
             "text",
@@ -68,7 +70,7 @@ fn text(post: &Post, report: &mut Report) {
             "Add a character that is not white space, or an image.",
         );
     }
-    let found = graphemes(&post.text);
+    let found = graphemes(text);
     if found > TEXT_GRAPHEMES_MAX {
         report.violate(
             "bluesky.text.max_graphemes",
@@ -77,7 +79,7 @@ fn text(post: &Post, report: &mut Report) {
             format!("Shorten it by {}.", found - TEXT_GRAPHEMES_MAX),
         );
     }
-    let found = post.text.len();
+    let found = text.len();
     if found > TEXT_BYTES_MAX {
         report.violate(
             "bluesky.text.max_bytes",

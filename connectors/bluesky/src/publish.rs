@@ -93,7 +93,7 @@ impl Publisher for Bluesky {
 impl Bluesky {
     /// Resolves, uploads, mints and builds: everything that must never change again.
     async fn freeze(&self, step: &Step<'_>, pds: &Url) -> Result<Frozen, Failure> {
-        let spans = text::detect(&step.post.text);
+        let spans = text::detect(text::without_mark(&step.post.text));
         let (dids, warnings) = self.resolve_all(step, pds, &spans).await?;
         let blobs = self.upload_all(step, pds).await?;
         let record = record::build(step.post, &spans, &dids, &blobs, step.now);

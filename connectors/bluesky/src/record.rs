@@ -5,7 +5,7 @@
 //! on only read back.
 
 use crate::{
-    text::{Span, What},
+    text::{Span, What, without_mark},
     wire::COLLECTION,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -67,7 +67,8 @@ pub(crate) fn blob_cid(blob: &Value) -> Option<&str> {
     blob["ref"]["$link"].as_str()
 }
 
-/// The complete record. `spans` are those of `post.text`; a mention that is not in `dids` stays plain text.
+/// The complete record. `spans` are those of `post.text` without its mark; a mention that is not in `dids` stays plain
+/// text.
 pub(crate) fn build(
     post: &Post,
     spans: &[Span],
@@ -77,7 +78,7 @@ pub(crate) fn build(
 ) -> Value {
     let mut record = Map::new();
     record.insert("$type".to_owned(), COLLECTION.into());
-    record.insert("text".to_owned(), post.text.as_str().into());
+    record.insert("text".to_owned(), without_mark(&post.text).into());
     record.insert(
         "createdAt".to_owned(),
         created_at
@@ -104,7 +105,8 @@ pub(crate) fn build(
         .as_array()
         .filter(|langs| !langs.is_empty())
     {
-        record.insert("langs".to_owned(), langs.clone().into());
+        let langs: Vec<Value> = langs.iter().map(language).collect();
+        record.insert("langs".to_owned(), langs.into());
     }
     Value::Object(record)
 }
@@ -122,8 +124,16 @@ fn facet(span: &Span, dids: &BTreeMap<String, String>) -> Option<Value> {
     )
 }
 
+/// A language tag with its first part in lower case: tags mean the same in any case, but a PDS refuses `DE` and `EN-gb`.
+fn language(tag: &Value) -> Value {
+    let tag = tag.as_str().unwrap_or_default();
+    let end = tag.find('-').unwrap_or(tag.len());
+    Value::from(tag[..end].to_ascii_lowercase() + &tag[end..])
+}
+
 fn image(media: &Media, blob: &Value) -> Value {
-    let mut image = json!({ "alt": media.alt_text.as_deref().unwrap_or_default(), "image": blob });
+    let alt = without_mark(media.alt_text.as_deref().unwrap_or_default());
+    let mut image = json!({ "alt": alt, "image": blob });
     if let (Some(width @ 1..), Some(height @ 1..)) = (media.width, media.height) {
         image["aspectRatio"] = json!({ "width": width, "height": height });
     }
@@ -158,7 +168,7 @@ mod tests {
             height: Some(3),
             alt_text: None,
         }];
-        post.options = json!({ "langs": ["en"] });
+        post.options = json!({ "langs": ["EN", "zh-Hant"] });
         let dids = BTreeMap::from([("b.test".to_owned(), "did:web:b.test".to_owned())]);
         let at = DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap();
         let record = build(
@@ -174,7 +184,7 @@ mod tests {
                 "$type": "app.bsky.feed.post",
                 "text": "@a.test @b.test #x",
                 "createdAt": "2027-01-15T08:00:00.123Z",
-                "langs": ["en"],
+                "langs": ["en", "zh-Hant"],
                 "facets": [
                     { "index": { "byteStart": 8, "byteEnd": 15 },
                       "features": [{ "$type": "app.bsky.richtext.facet#mention", "did": "did:web:b.test" }] },

@@ -1,9 +1,9 @@
 //! Rich text: which parts of a text are links, mentions and hashtags.
 //!
 //! The server parses nothing: without facets a link is not clickable. Detection follows the rules of the official client
-//! library, with two repairs: *all* trailing punctuation of a link is left out, and a bare domain that begins with `http`
-//! gets its `https://` like any other. Offsets are UTF-8 bytes, start inclusive, end exclusive. What a handle resolves to
-//! is not known here: a mention names the handle only.
+//! library, with three repairs: *all* trailing punctuation of a link is left out, closing parentheses too as far as the link
+//! opens none for them, and a bare domain that begins with `http` gets its `https://` like any other. Offsets are UTF-8
+//! bytes, start inclusive, end exclusive. What a handle resolves to is not known here: a mention names the handle only.
 //!
 //! Source: platforms sheet "Bluesky" §4.4 (facts gathered 2026-11-20).
 
@@ -41,6 +41,12 @@ pub(crate) enum What {
     Link(String),
     /// A tag without its `#`; the span includes it.
     Tag(String),
+}
+
+/// `text` as a server gives it back: without byte order marks at its start. The reference PDS drops them when it decodes a
+/// record, so offsets that count them would be wrong for every reader.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}')
 }
 
 /// Finds everything in `text`: sorted by start, never overlapping (the earlier one wins).
@@ -169,13 +175,15 @@ fn domain(word: &str) -> Option<&str> {
     (dots > 0).then(|| &word[..end])
 }
 
-/// A sentence goes on after a link: its punctuation is not part of it, nor is the parenthesis around it.
+/// A sentence goes on after a link: its punctuation is not part of it, nor are the parentheses around it.
 fn without_trailing_punctuation(word: &str) -> &str {
+    let opened = |text: &str| text.matches('(').count();
+    let closed = |text: &str| text.matches(')').count();
     let mut word = word;
     loop {
         let shorter = word.trim_end_matches(['.', ',', ';', ':', '!', '?']);
         let shorter = match shorter.strip_suffix(')') {
-            Some(inner) if !shorter.contains('(') => inner,
+            Some(inner) if opened(shorter) < closed(shorter) => inner,
             _ => shorter,
         };
         if shorter.len() == word.len() {

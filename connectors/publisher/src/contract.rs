@@ -64,6 +64,8 @@ pub struct Step<'a> {
     pub receipt: Option<&'a Receipt>,
     /// When the unresolved send mark was set, by the database's clock.
     pub sent_at: Option<DateTime<Utc>>,
+    /// When the call made under that mark was certainly over, by the same clock.
+    pub answer_by: Option<DateTime<Utc>>,
     /// Sets the send mark.
     pub mark: &'a dyn Mark,
     /// The same for every attempt of this publication; for platforms that take one.
@@ -76,19 +78,29 @@ pub struct Step<'a> {
     pub deadline: Deadline,
 }
 
+/// Stands for a duration that no clock can hold.
+const A_YEAR: chrono::Duration = chrono::Duration::days(365);
+
 impl Step<'_> {
-    /// Whether a request sent at the mark can no longer take effect unseen: `sent_at` + call deadline + quiet time is over.
+    /// Whether a request sent under the mark can no longer take effect unseen: its call is certainly over, and so is the
+    /// platform's quiet time after it.
     pub fn settled_since_sent(&self, call_deadline: Duration, quiet: Duration) -> bool {
         self.left_until_settled(call_deadline, quiet).is_zero()
     }
 
     /// How long until [`Step::settled_since_sent`]; zero when it is true already, or when nothing was sent.
+    ///
+    /// Counts from [`Step::answer_by`]: a permit may be used late, so the mark's own instant says too little.
     pub fn left_until_settled(&self, call_deadline: Duration, quiet: Duration) -> Duration {
         let Some(sent_at) = self.sent_at else {
             return Duration::ZERO;
         };
-        let since = (self.now - sent_at).to_std().unwrap_or(Duration::ZERO);
-        (call_deadline + quiet).saturating_sub(since)
+        let call = chrono::Duration::from_std(call_deadline).unwrap_or(A_YEAR);
+        let answered = self.answer_by.unwrap_or(sent_at + call).max(sent_at + call);
+        let quiet = chrono::Duration::from_std(quiet).unwrap_or(A_YEAR);
+        (answered + quiet - self.now)
+            .to_std()
+            .unwrap_or(Duration::ZERO)
     }
 }
 

@@ -22,7 +22,8 @@ pub(super) async fn run(
 ) -> Report {
     let opened = match open(tools, job, loaded, state) {
         Ok(opened) => opened,
-        Err(report) => return *report,
+        // While a send is unresolved, trouble before the look is no verdict about the post.
+        Err(report) => return undecided_if(job.sent_claim.is_some(), *report),
     };
     let mark = ClaimMark {
         store: tools.store.clone(),
@@ -41,6 +42,7 @@ pub(super) async fn run(
         checkpoint: opened.checkpoint.as_ref(),
         receipt: opened.receipt.as_ref(),
         sent_at: job.sent_at,
+        answer_by: job.answer_by,
         mark: &mark,
         idempotency_key: &opened.idempotency_key,
         sequence: job.sequence,
@@ -100,9 +102,25 @@ async fn look(
             )
             .retry_in(look_after),
         ),
-        Ok(Evidence::ResendIsSafe { .. }) => publish(connector, step, state).await,
+        // Whatever went wrong before this claim's own mark says nothing about the earlier send.
+        Ok(Evidence::ResendIsSafe { .. }) => {
+            let report = publish(connector, step, state).await;
+            undecided_if(!state.is_marked_here(), report)
+        }
         Ok(Evidence::Unknowable) => Report::Unknowable(unknowable()),
         Err(failure) => Report::Undecided(failure),
+    }
+}
+
+/// Keeps the mark of an earlier claim: nothing but a definite answer about its send may resolve it.
+fn undecided_if(unresolved: bool, report: Report) -> Report {
+    match report {
+        Report::Failed(failure) if unresolved => Report::Undecided(failure),
+        Report::Busy | Report::Unstarted if unresolved => Report::Undecided(Failure::transient(
+            "publish.not_looked",
+            "the earlier send could not be looked at now",
+        )),
+        other => other,
     }
 }
 
@@ -147,7 +165,7 @@ fn open(
     if job.give_up_at <= job.claimed_at && !sent {
         let ended_by_account = blocked && !job.may_wait;
         return Err(Box::new(if ended_by_account {
-            Report::Failed(needs_reauth())
+            Report::Failed(needs_reauth(loaded.status_reason.as_deref()))
         } else {
             Report::Overdue
         }));
@@ -300,10 +318,10 @@ fn post_of(loaded: &LoadedPost) -> Result<Post, Box<Report>> {
     })
 }
 
-fn needs_reauth() -> Failure {
+fn needs_reauth(why: Option<&str>) -> Failure {
     Failure::account_blocked(
         "account.needs_reauth",
-        "the platform no longer accepts this account's connection",
+        why.unwrap_or("the platform no longer accepts this account's connection"),
     )
     .remediation("connect the account again, then send the post again")
 }

@@ -31,6 +31,7 @@ pub(crate) fn settlement_of_expired(expired: &ExpiredClaim) -> Settlement {
     let mut row = Settlement::new(expired.fence(), kind);
     row.after_ms = millis(after);
     row.expired_lease_only = true;
+    row.seen_sent_claim = expired.sent_claim;
     row.outcome = Some("died");
     row.class = Some("died");
     row.code = Some("attempt.died".to_owned());
@@ -61,9 +62,18 @@ pub(crate) fn settlement_of_expired(expired: &ExpiredClaim) -> Settlement {
                 row.post_error = Some(error);
             }
         }
-        Decision::Complete { .. } if expired.kind == "publish" => {
+        // What is public stays published, with the receipt that its row holds, and says why it is not whole.
+        Decision::Complete { warning, .. } if expired.kind == "publish" => {
             row.post_status = Some("published");
             row.resolves_mark = true;
+            let warnings = json!(warning.iter().collect::<Vec<_>>());
+            announce(
+                &mut row,
+                "post.published",
+                json!({"id": expired.subject, "platform": expired.queue, "accountId": expired.bucket,
+                "warnings": warnings}),
+            );
+            row.post_warnings = Some(warnings);
         }
         _ => {}
     }

@@ -17,6 +17,8 @@ use vault::Vault;
 pub(crate) const FAILURES_MAX: u16 = 8;
 /// Looks after which an outcome counts as unknowable.
 pub(crate) const LOOKS_MAX: u16 = 30;
+/// No wait that a platform asks for is longer; every window of ours is shorter.
+const WAIT_MAX: Duration = Duration::from_hours(8 * 24);
 /// Deaths in a row after which a job is a poison pill.
 pub(crate) const DEATHS_MAX: u16 = 3;
 
@@ -28,6 +30,8 @@ pub(crate) struct Verdict {
     pub(crate) late_receipt: Option<(Uuid, Value)>,
     /// A host to be closed, and for how long.
     pub(crate) closes_host: Option<(String, Duration)>,
+    /// The post, account or delivery.
+    pub(crate) subject: Uuid,
     queue: String,
 }
 
@@ -68,6 +72,7 @@ impl Verdict {
             row,
             late_receipt,
             closes_host,
+            subject: work.claimed.subject,
             queue: work.claimed.queue.clone(),
         }
     }
@@ -106,10 +111,9 @@ fn late_receipt(work: &Work, report: &Report) -> Option<(Uuid, Value)> {
     }
 }
 
+/// Milliseconds for a settlement, at most [`WAIT_MAX`]: a platform may name any number.
 pub(super) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis())
-        .unwrap_or(i64::MAX / 4)
-        .min(i64::MAX / 4)
+    i64::try_from(duration.min(WAIT_MAX).as_millis()).unwrap_or(0)
 }
 
 /// The part of a row that every kind of work shares: what happens to the job, and the line in the ledger.

@@ -105,7 +105,13 @@ pub(crate) async fn schema_state(pool: &PgPool) -> Result<SchemaState, StoreErro
         Err(e) => return Err(StoreError::migration(e)),
     };
     let known: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
-    if applied.iter().any(|row| !known.contains(&row.version)) {
+    let edited = MIGRATOR.iter().any(|migration| {
+        applied
+            .iter()
+            .any(|row| row.version == migration.version && row.checksum != migration.checksum)
+    });
+    // A migration that was edited after it ran is a schema that no build knows.
+    if edited || applied.iter().any(|row| !known.contains(&row.version)) {
         return Ok(SchemaState::Ahead);
     }
     let missing = known

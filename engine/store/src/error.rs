@@ -9,6 +9,9 @@ pub enum StoreError {
     /// Postgres refused or did not answer.
     #[error("the database did not do its part")]
     Database(#[source] sqlx::Error),
+    /// Postgres did not answer in time; what was asked may have been done.
+    #[error("the database did not answer in time")]
+    NoAnswer,
     /// The schema and this build do not fit.
     #[error("the schema does not fit this build: {0}")]
     Migration(String),
@@ -51,8 +54,10 @@ impl StoreError {
     /// Whether the same call may work later without anybody changing anything: the database is away, restarting, read-only
     /// after a failover, out of connections, or two transactions met.
     pub fn is_passing(&self) -> bool {
-        let Self::Database(error) = self else {
-            return false;
+        let error = match self {
+            Self::NoAnswer => return true,
+            Self::Database(error) => error,
+            _ => return false,
         };
         match error {
             sqlx::Error::Io(_)
@@ -71,7 +76,8 @@ impl StoreError {
     /// Whether the call may have been committed although it failed: its answer was lost.
     pub fn outcome_is_unknown(&self) -> bool {
         match self {
-            Self::Database(
+            Self::NoAnswer
+            | Self::Database(
                 sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed,
             ) => true,
             Self::Database(sqlx::Error::Database(refused)) => {

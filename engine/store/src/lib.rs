@@ -40,11 +40,13 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations"
 
 /// The doors to one database. Cheap to clone.
 ///
-/// Two pools: `ordinary` for what may wait, `reserved` for marks, renewals and settlements, which must not wait behind it.
+/// Three pools: `ordinary` for what may wait, `reserved` for marks and settlements, which must not wait behind it, and
+/// `heartbeat`, one connection for renewals, which must not wait for either.
 #[derive(Clone, Debug)]
 pub struct Store {
     ordinary: PgPool,
     reserved: PgPool,
+    heartbeat: PgPool,
     options: PgConnectOptions,
 }
 
@@ -89,6 +91,7 @@ impl Store {
         Ok(Self {
             ordinary: pool(sizes.ordinary),
             reserved: pool(sizes.reserved),
+            heartbeat: pool(1),
             options,
         })
     }
@@ -112,7 +115,20 @@ impl Store {
     pub async fn close(&self) {
         self.ordinary.close().await;
         self.reserved.close().await;
+        self.heartbeat.close().await;
     }
+}
+
+/// Bounds a statement that must not hang: a database host that disappears says nothing for a quarter of an hour.
+///
+/// Errors: [`StoreError::NoAnswer`] when `patience` is over; the statement may have been committed.
+async fn answered<T>(
+    patience: Duration,
+    statement: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(patience, statement)
+        .await
+        .unwrap_or(Err(StoreError::NoAnswer))
 }
 
 /// How the schema of the database compares with this build's.
@@ -122,7 +138,7 @@ pub enum SchemaState {
     Current,
     /// So many migrations are still to be applied.
     Behind(usize),
-    /// The database has seen a migration that this build does not know.
+    /// The database has seen a migration that this build does not know, or knows otherwise.
     Ahead,
 }
 

@@ -1,7 +1,37 @@
 //! The engine against a real Postgres and the toy platforms over real HTTP.
 
 #[cfg(test)]
+mod frames;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod proxy;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod shop;
+#[cfg(test)]
+mod state;
 
 #[cfg(test)]
+mod commits;
+#[cfg(test)]
+mod death;
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
 mod life;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod outcomes;
+#[cfg(test)]
+mod tokens;
+#[cfg(test)]
+mod unknown;
+#[cfg(test)]
+mod wait;
+#[cfg(test)]
+mod wake;
+#[cfg(test)]
+mod zombie;

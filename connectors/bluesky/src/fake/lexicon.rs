@@ -55,22 +55,9 @@ static DEFS: LazyLock<HashMap<String, Value>> = LazyLock::new(|| {
     all
 });
 
-/// What kind of rule a value breaks: blobs have errors of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rule {
-    /// Any other.
-    Schema,
-    /// The type of a blob.
-    BlobMime,
-    /// The size of a blob.
-    BlobSize,
-}
-
 /// A value that breaks its schema.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Broken {
-    /// Which kind of rule.
-    pub(super) rule: Rule,
     /// Where, and what is wrong.
     pub(super) message: String,
 }
@@ -79,7 +66,6 @@ type Checked = Result<(), Broken>;
 
 fn broken(path: &str, what: impl std::fmt::Display) -> Checked {
     Err(Broken {
-        rule: Rule::Schema,
         message: format!("{path} {what}"),
     })
 }
@@ -293,24 +279,19 @@ fn blob(schema: &Value, value: &Value, path: &str) -> Checked {
     }
     let mut accepted = strings(&schema["accept"]).peekable();
     if accepted.peek().is_some() && !accepted.any(|pattern| matches_mime(pattern, mime)) {
-        let message = format!(
-            "{path}: wrong type of file. It is {mime} but it must match {}",
-            schema["accept"]
-        );
-        return Err(Broken {
-            rule: Rule::BlobMime,
-            message,
-        });
+        broken(
+            path,
+            format_args!("is {mime} but must match {}", schema["accept"]),
+        )?;
     }
     if schema["maxSize"].as_u64().is_some_and(|max| size > max) {
-        let message = format!(
-            "{path}: this file is too large. It is {size} but the maximum is {}",
-            schema["maxSize"]
-        );
-        return Err(Broken {
-            rule: Rule::BlobSize,
-            message,
-        });
+        broken(
+            path,
+            format_args!(
+                "has {size} bytes but at most {} are allowed",
+                schema["maxSize"]
+            ),
+        )?;
     }
     Ok(())
 }

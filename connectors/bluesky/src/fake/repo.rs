@@ -1,10 +1,6 @@
 //! Repositories: blobs and records, with the semantics that the connector's safety rests on.
 
-use super::{
-    cid::Cid,
-    lexicon::{self, Rule},
-    xrpc::Refusal,
-};
+use super::{cid::Cid, lexicon, xrpc::Refusal};
 use chrono::{DateTime, Utc};
 use publisher::fake::Entry;
 use serde_json::{Value, json};
@@ -107,7 +103,8 @@ impl Repos {
     /// Creates or replaces a record. Errors: the record is invalid, a swap does not fit, a blob is missing.
     pub(super) fn put(&mut self, did: &str, input: &Value) -> Result<Written, Refusal> {
         let (collection, rkey) = (string(&input["collection"]), string(&input["rkey"]));
-        let (cid, status) = judged(&collection, &rkey, &input["record"])?;
+        let record = typed(&collection, &input["record"]);
+        let (cid, status) = judged(&collection, &rkey, &record)?;
         let repo = self.0.entry(did.to_owned()).or_default();
         let key = (collection, rkey);
         let uri = format!("at://{did}/{}/{}", key.0, key.1);
@@ -131,14 +128,13 @@ impl Repos {
             ));
         }
         repo.check_commit(input)?;
-        repo.check_blobs(&input["record"])?;
+        repo.check_blobs(&record)?;
         let note = if current.is_some() {
             "replaced another record"
         } else {
             ""
         };
-        repo.records
-            .insert(key, (cid.clone(), input["record"].clone()));
+        repo.records.insert(key, (cid.clone(), record));
         let output = json!({ "uri": uri, "cid": cid, "commit": repo.commit(did), "validationStatus": status });
         Ok(Written {
             output,
@@ -156,9 +152,10 @@ impl Repos {
             uuid::Uuid::nil(),
         );
         let rkey = input["rkey"].as_str().map_or(minted, str::to_owned);
-        let (cid, status) = judged(&collection, &rkey, &input["record"])?;
+        let record = typed(&collection, &input["record"]);
+        let (cid, status) = judged(&collection, &rkey, &record)?;
         repo.check_commit(input)?;
-        repo.check_blobs(&input["record"])?;
+        repo.check_blobs(&record)?;
         let key = (collection, rkey);
         if repo.records.contains_key(&key) {
             return Err(Refusal::new(
@@ -168,8 +165,7 @@ impl Repos {
             ));
         }
         let uri = format!("at://{did}/{}/{}", key.0, key.1);
-        repo.records
-            .insert(key, (cid.clone(), input["record"].clone()));
+        repo.records.insert(key, (cid.clone(), record));
         let output = json!({ "uri": uri, "cid": cid, "commit": repo.commit(did), "validationStatus": status });
         Ok(Written {
             output,
@@ -208,7 +204,7 @@ impl Repos {
                 .get("cid")
                 .is_none_or(|wanted| wanted == cid.as_str())
         }) {
-            Some((cid, value)) => Ok(json!({ "uri": uri, "cid": cid, "value": value })),
+            Some((cid, value)) => Ok(json!({ "uri": uri, "cid": cid, "value": decoded(value) })),
             None => Err(Refusal::new(
                 400,
                 "RecordNotFound",
@@ -252,7 +248,8 @@ impl Repos {
         let records: Vec<Value> = all
             .into_iter()
             .map(|((_, rkey), (cid, value))| {
-                json!({ "uri": format!("at://{did}/{collection}/{rkey}"), "cid": cid, "value": value })
+                let uri = format!("at://{did}/{collection}/{rkey}");
+                json!({ "uri": uri, "cid": cid, "value": decoded(value) })
             })
             .collect();
         let mut page = json!({ "records": records });
@@ -325,19 +322,36 @@ impl Repo {
     }
 }
 
+/// The record with the collection's `$type`, if it names none.
+fn typed(collection: &str, record: &Value) -> Value {
+    let mut record = record.clone();
+    if let Some(fields) = record.as_object_mut() {
+        fields
+            .entry("$type")
+            .or_insert_with(|| Value::from(collection));
+    }
+    record
+}
+
+/// A record as it is read: the server's decoder drops a byte order mark at the start of each string.
+fn decoded(value: &Value) -> Value {
+    match value {
+        Value::String(text) => text.strip_prefix('\u{feff}').unwrap_or(text).into(),
+        Value::Array(items) => items.iter().map(decoded).collect(),
+        Value::Object(fields) => {
+            let fields = fields
+                .iter()
+                .map(|(name, field)| (name.clone(), decoded(field)));
+            Value::Object(fields.collect())
+        }
+        other => other.clone(),
+    }
+}
+
 /// Checks a record against its lexicon and computes its id.
 fn judged(collection: &str, rkey: &str, record: &Value) -> Result<(String, &'static str), Refusal> {
     let known = lexicon::record(collection, rkey, record).map_err(|broken| {
-        let name = match broken.rule {
-            Rule::Schema => "InvalidRequest",
-            Rule::BlobMime => "InvalidMimeType",
-            Rule::BlobSize => "InvalidSize",
-        };
-        Refusal::new(
-            400,
-            name,
-            format!("Invalid {collection} record: {}", broken.message),
-        )
+        Refusal::invalid(format!("Invalid {collection} record: {}", broken.message))
     })?;
     let cid = Cid::of_record(record).ok_or_else(|| {
         Refusal::new(

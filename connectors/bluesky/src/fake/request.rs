@@ -22,16 +22,16 @@ pub(super) struct Request<'a> {
 
 /// Reads a request and checks it against the lexicon of its call. Errors: what a real server refuses.
 pub(super) fn read<'a>(
-    nsid: &str,
+    asked: &str,
     method: &Method,
     query: &str,
     headers: &'a HeaderMap,
     body: &'a [u8],
     now: DateTime<Utc>,
 ) -> Result<Request<'a>, Refusal> {
-    let nsid = CALLS.into_iter().find(|known| *known == nsid);
+    let nsid = CALLS.into_iter().find(|known| *known == asked);
     let nsid =
-        nsid.ok_or_else(|| Refusal::new(501, "MethodNotImplemented", "Method Not Implemented"))?;
+        nsid.ok_or_else(|| Refusal::invalid(format!("No service configured for {asked}")))?;
     let def = main_def(nsid).ok_or_else(|| Refusal::new(500, "FakeIsBroken", "no lexicon"))?;
     let wanted = if def["type"] == "query" {
         Method::GET
@@ -39,11 +39,9 @@ pub(super) fn read<'a>(
         Method::POST
     };
     if *method != wanted {
-        return Err(Refusal::new(
-            405,
-            "InvalidRequest",
-            format!("Incorrect HTTP method ({method}) expected {wanted}"),
-        ));
+        return Err(Refusal::invalid(format!(
+            "Incorrect HTTP method ({method}) expected {wanted}"
+        )));
     }
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let content_type = text(header::CONTENT_TYPE);
@@ -98,11 +96,6 @@ fn read_input(
         }
         return Ok(Value::Null);
     }
-    if body.is_empty() {
-        return Err(Refusal::invalid(
-            "A request body is expected but none was provided",
-        ));
-    }
     let found = content_type
         .and_then(|value| value.split(';').next())
         .map(str::trim)
@@ -119,7 +112,7 @@ fn read_input(
         )));
     }
     let value: Value = serde_json::from_slice(body)
-        .map_err(|_| Refusal::invalid("Unable to parse the JSON body"))?;
+        .map_err(|e| Refusal::new(400, "SyntaxError", e.to_string()))?;
     check(&input["schema"], nsid, &value, "Input")
         .map_err(|broken| Refusal::invalid(broken.message))?;
     Ok(value)

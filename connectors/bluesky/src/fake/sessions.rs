@@ -65,8 +65,11 @@ impl Sessions {
         self.refreshable.retain(|_, token| token.did != did);
     }
 
-    /// Sets or clears the account's status.
+    /// Sets or clears the account's status. Taking an account down ends its sessions.
     pub(super) fn set_status(&mut self, did: &str, status: Option<&str>) {
+        if matches!(status, Some("takendown" | "suspended")) {
+            self.refreshable.retain(|_, token| token.did != did);
+        }
         if let Some(account) = self.accounts.get_mut(did) {
             account.status = status.map(str::to_owned);
         }
@@ -80,7 +83,7 @@ impl Sessions {
             .map(|one| one.did.as_str())
     }
 
-    /// Logs in. Errors: no such account, wrong or revoked password, taken down.
+    /// Logs in. Errors: no such account, wrong or revoked password, taken down: all in the same words.
     pub(super) fn create(
         &mut self,
         input: &Value,
@@ -101,7 +104,8 @@ impl Sessions {
         if account.revoked || input["password"] != account.who.password.as_str() {
             return Err(refused());
         }
-        self.standing(&did)?;
+        // With an app password nobody gets into an account that is down, and is not told why.
+        self.standing(&did).map_err(|_| refused())?;
         let id = self.next_id();
         Ok((did.clone(), self.session(&did, id, now)))
     }

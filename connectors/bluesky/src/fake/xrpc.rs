@@ -120,6 +120,7 @@ fn serve(
     match done {
         Ok((nsid, output)) => match output_breaks(nsid, &output) {
             Some(what) => refused(&Refusal::new(500, "FakeIsBroken", what), None, now),
+            None if output.is_null() => with_standing(StatusCode::OK.into_response(), standing),
             None => with_standing((StatusCode::OK, Json(output)).into_response(), standing),
         },
         Err(refusal) => refused(&refusal, standing, now),
@@ -170,11 +171,18 @@ fn work(
             "did": "did:web:localhost", "availableUserDomains": [".test"], "inviteCodeRequired": false,
         })),
         "com.atproto.identity.resolveHandle" => {
-            let did = state
-                .sessions
-                .did(params["handle"].as_str().unwrap_or_default());
-            did.map(|did| json!({ "did": did }))
-                .ok_or_else(|| Refusal::invalid("Unable to resolve handle"))
+            let handle = params["handle"].as_str().unwrap_or_default();
+            let did = state.sessions.did(handle);
+            did.map(|did| json!({ "did": did })).ok_or_else(|| {
+                // Of its own handles a server knows that there is no such one.
+                let own = handle.to_ascii_lowercase().ends_with(".test");
+                let error = if own {
+                    "HandleNotFound"
+                } else {
+                    "InvalidRequest"
+                };
+                Refusal::new(400, error, "Unable to resolve handle")
+            })
         }
         "com.atproto.repo.uploadBlob" => {
             let did = state.sessions.access(request.token, *now)?;

@@ -57,6 +57,11 @@ fn text_is_counted_in_graphemes_and_in_bytes() {
 #[test]
 fn an_empty_text_needs_an_image() {
     assert_eq!(rules(&post(" \n\t", vec![])), ["bluesky.text.non_empty"]);
+    assert_eq!(
+        rules(&post("\u{feff} ", vec![])),
+        ["bluesky.text.non_empty"]
+    );
+    assert!(rules(&post(&("\u{feff}".to_owned() + &"a".repeat(300)), vec![])).is_empty());
     assert!(rules(&post("", vec![picture()])).is_empty());
 }
 

@@ -61,7 +61,7 @@ fn links_are_found_with_and_without_a_scheme() {
         ("httpbin.org/get", vec!["https://httpbin.org/get@0-15"]),
         (
             "(example.com/a_(b))",
-            vec!["https://example.com/a_(b))@1-19"],
+            vec!["https://example.com/a_(b)@1-18"],
         ),
         ("(https://example.com)", vec!["https://example.com@1-20"]),
         (

@@ -191,6 +191,32 @@ async fn each_refusal_of_a_login_has_its_class() {
 }
 
 #[tokio::test]
+async fn a_named_pds_that_is_not_reached_is_a_mistake_or_an_outage() {
+    let world = World::open().await;
+    for address in ["http://127.0.0.1:1", "https://10.0.0.1"] {
+        let failure = connect(&world, HANDLE, PASSWORD, Some(address))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (failure.class, failure.rule.as_deref()),
+            (Rejected, Some("bluesky.connect.pds_url")),
+            "{failure}"
+        );
+        assert!(failure.remediation.unwrap().contains("https://"));
+    }
+    let pds = world.server.url();
+    world.server.faults().arm(CREATE, Fault::CutBefore, 1);
+    let failure = connect(&world, HANDLE, PASSWORD, Some(pds.as_str()))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (failure.class, failure.code.as_str()),
+        (Transient, "bluesky.create_session.no_answer")
+    );
+    assert!(failure.remediation.unwrap().contains("pdsUrl"));
+}
+
+#[tokio::test]
 async fn an_account_that_is_down_is_not_connected() {
     let world = World::open().await;
     world.pds.set_status(DID, Some("deactivated"));

@@ -134,6 +134,7 @@ async fn a_server_that_is_not_there_has_received_nothing() {
         checkpoint: None,
         receipt: None,
         sent_at: None,
+        answer_by: None,
         mark: &marks,
         idempotency_key: "key",
         sequence: 1,

@@ -1,7 +1,7 @@
 //! Facets as they arrive in the repository.
 
 use crate::kit::{DID, Marks, World, receipt, text};
-use publisher::{Class, fake::Fault};
+use publisher::{Class, Evidence, fake::Fault};
 use serde_json::{Value, json};
 
 const RESOLVE: &str = "com.atproto.identity.resolveHandle";
@@ -91,10 +91,28 @@ async fn a_resolver_that_is_down_is_asked_again_later() {
 }
 
 #[tokio::test]
-async fn languages_are_passed_on() {
+async fn a_byte_order_mark_at_the_start_is_not_published_and_not_counted() {
+    let world = World::open().await;
+    let post = text("\u{feff}\u{feff}see example.com");
+    let marks = Marks::default();
+    let mut turn = world.turn(&post, &marks);
+    let published = turn.publish().await.unwrap();
+    let record = &world.posts()[0].1;
+    assert_eq!(record["text"], "see example.com");
+    assert_eq!(
+        record["facets"][0]["index"],
+        json!({ "byteStart": 4, "byteEnd": 15 })
+    );
+    turn.checkpoint = marks.last();
+    turn.sent_at = Some(turn.now);
+    assert_eq!(turn.verify().await.unwrap(), Evidence::Found(published));
+}
+
+#[tokio::test]
+async fn languages_are_passed_on_in_the_case_that_a_pds_takes() {
     let world = World::open().await;
     let post = publisher::Post {
-        options: json!({ "langs": ["en", "de-AT"] }),
+        options: json!({ "langs": ["EN", "De-AT"] }),
         ..text("zwei")
     };
     world

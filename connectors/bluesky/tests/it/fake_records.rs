@@ -25,7 +25,11 @@ async fn a_malformed_record_or_request_is_refused() {
         video
     };
     for (rkey, record, expected) in [
-        (RKEY, json!({ "text": "no type" }), "InvalidRequest"),
+        (
+            RKEY,
+            json!({ "$type": "app.bsky.feed.like", "text": "another type" }),
+            "InvalidRequest",
+        ),
         (
             RKEY,
             json!({ "$type": POST, "text": "no date" }),
@@ -36,7 +40,7 @@ async fn a_malformed_record_or_request_is_refused() {
         ("self", record("bad key"), "InvalidRequest"),
         ("a/b", record("bad key"), "InvalidRequest"),
         (RKEY, image(unknown), "BlobNotFound"),
-        (RKEY, image(video), "InvalidMimeType"),
+        (RKEY, image(video), "InvalidRequest"),
         (RKEY, image(json!({ "cid": "x" })), "InvalidRequest"),
     ] {
         assert_eq!(
@@ -54,6 +58,22 @@ async fn a_malformed_record_or_request_is_refused() {
         is(400, "InvalidRequest")
     );
     assert!(world.posts().is_empty());
+}
+
+#[tokio::test]
+async fn a_record_gets_its_type_and_is_read_without_byte_order_marks() {
+    let world = World::open().await;
+    let mut marked = record("\u{feff}marked");
+    marked.as_object_mut().unwrap().remove("$type");
+    let put: Value = world.put(RKEY, &marked, json!({})).await.json().unwrap();
+    let key = [("repo", DID), ("collection", POST), ("rkey", RKEY)];
+    let read: Value = world
+        .get("com.atproto.repo.getRecord", &key)
+        .await
+        .json()
+        .unwrap();
+    assert_eq!(read["value"], record("marked"));
+    assert_eq!(read["cid"], put["cid"]);
 }
 
 #[tokio::test]

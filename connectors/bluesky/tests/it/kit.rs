@@ -166,6 +166,7 @@ impl Turn<'_> {
             checkpoint: self.checkpoint.as_ref(),
             receipt: self.receipt.as_ref(),
             sent_at: self.sent_at,
+            answer_by: None,
             mark: self.marks,
             idempotency_key: "key",
             sequence: self.world.sequence.fetch_add(1, Ordering::SeqCst),

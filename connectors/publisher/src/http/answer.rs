@@ -1,6 +1,6 @@
 //! What a platform answered, read whole and bounded in size.
 
-use ::http::HeaderMap;
+use ::http::{HeaderMap, HeaderValue};
 use bytes::{Bytes, BytesMut};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -31,6 +31,17 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
+    /// Takes a repetition of the request's own credential out of an error answer: what a platform says about a failure is
+    /// stored and shown.
+    pub(super) fn without(mut self, credential: Option<&HeaderValue>) -> Self {
+        let secret = credential.map_or(&b""[..], HeaderValue::as_bytes);
+        let secret = secret.strip_prefix(b"Bearer ").unwrap_or(secret);
+        if !secret.is_empty() && !self.is_success() {
+            self.body = withheld(&self.body, secret);
+        }
+        self
+    }
+
     /// Reads the body as JSON.
     ///
     /// # Errors
@@ -52,6 +63,22 @@ impl Answer {
             .ok()
             .map(Duration::from_secs)
     }
+}
+
+/// The text with every occurrence of `secret` replaced.
+fn withheld(text: &Bytes, secret: &[u8]) -> Bytes {
+    let mut kept = BytesMut::new();
+    let mut rest = &text[..];
+    while let Some(at) = rest.windows(secret.len()).position(|found| found == secret) {
+        kept.extend_from_slice(&rest[..at]);
+        kept.extend_from_slice(b"(withheld)");
+        rest = &rest[at + secret.len()..];
+    }
+    if kept.is_empty() && rest.len() == text.len() {
+        return text.clone();
+    }
+    kept.extend_from_slice(rest);
+    kept.freeze()
 }
 
 /// Why an answer could not be read whole.
@@ -84,4 +111,31 @@ pub(super) async fn read(
         headers: std::mem::take(response.headers_mut()),
         body: body.freeze(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &'static str) -> Answer {
+        Answer {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::from_static(body.as_bytes()),
+        }
+    }
+
+    #[test]
+    fn an_error_answer_does_not_repeat_the_credential() {
+        let credential = HeaderValue::from_static("Bearer s3cret");
+        let without = |answer: Answer| answer.without(Some(&credential)).body;
+        let told = without(answer(401, "s3cret is wrong: s3cret"));
+        assert_eq!(told, "(withheld) is wrong: (withheld)");
+        assert_eq!(without(answer(500, "s3cre")), "s3cre");
+        assert_eq!(
+            without(answer(200, r#"{"is":"s3cret"}"#)),
+            r#"{"is":"s3cret"}"#
+        );
+        assert_eq!(answer(401, "x").without(None).body, "x");
+    }
 }

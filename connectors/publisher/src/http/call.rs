@@ -167,10 +167,11 @@ impl Call {
         }
         let once = self.permit.is_some();
         let bytes_max = self.answer_bytes_max;
+        let credential = self.headers.get(AUTHORIZATION).cloned();
         let (client, request, handover) = self.into_request();
         let exchange = TARGET.scope(target, exchange(&client, request, bytes_max));
         let outcome = match tokio::time::timeout(deadline.left(), exchange).await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(answer)) => Ok(answer.without(credential.as_ref())),
             Ok(Err(trouble)) => Err(report.trouble(trouble, &handover)),
             Err(_) => Err(report.late(&handover)),
         };
@@ -186,9 +187,13 @@ impl Call {
 
     fn name(&self) -> String {
         format!(
-            "{} {}",
+            "{} {}{}",
             self.method,
-            self.url.host_str().unwrap_or("(no host)")
+            self.url.host_str().unwrap_or("(no host)"),
+            self.url
+                .port()
+                .map(|port| format!(":{port}"))
+                .unwrap_or_default()
         )
     }
 

@@ -71,7 +71,7 @@ impl CallError {
             }
             CallErrorKind::Refused => Failure::transient(code, message).remediation(
                 "Only public https addresses are reached. If this address is meant, the operator can name it with its \
-                 port in `egress_allow`.",
+                 port in POSTRIDER_EGRESS_ALLOW.",
             ),
             _ => Failure::transient(code, message),
         }

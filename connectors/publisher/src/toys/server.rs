@@ -265,6 +265,8 @@ async fn publish(
     Shared(toys): Shared<Toys>,
     Path((account, id)): Path<(String, String)>,
     headers: HeaderMap,
+    // Read whole before anything happens: half a request has no effect.
+    _: Json<Value>,
 ) -> Response {
     let now = toys.kit.clock.now();
     let status = toys

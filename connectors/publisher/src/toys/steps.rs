@@ -85,6 +85,13 @@ impl Publisher for Steps {
                 let account = &step.account.platform_account_id;
                 Ok(Evidence::Found(self.0.published(account, post)))
             }
+            // Published, and not told as what yet: that is no absence.
+            Ok(Status {
+                status: Phase::Published,
+                post_id: None,
+            }) => Ok(Evidence::NotYet {
+                look_after: Duration::from_secs(1),
+            }),
             Ok(_) => Ok(self.0.missing(&step)),
             // The platform keeps what was published, so a container that is gone never was.
             Err(failure) if failure.class == crate::failure::Class::Stale => {

@@ -49,7 +49,12 @@ async fn loopback_is_refused_by_address_and_by_name_and_nothing_arrives() {
             assert!(!error.may_have_been_sent);
             let failure = error.failure("toy.call.refused");
             assert_eq!(failure.class, Class::Transient);
-            assert!(failure.remediation.unwrap().contains("egress_allow"));
+            assert!(
+                failure
+                    .remediation
+                    .unwrap()
+                    .contains("POSTRIDER_EGRESS_ALLOW")
+            );
         }
     }
     assert_eq!(server.seen.connections(), 0);

@@ -45,19 +45,32 @@ opened as (
   select $1, $12, $4, 'refresh', s.id, $13 from stored s where s.created
   returning b.id
 ),
+-- Locked before it is looked at: a job that became held while this statement stood in line is resumed too. It has no lease
+-- then, but a check constraint is asked first about the row as the snapshot has it.
+waiting as materialized (
+  select j.id, j.hold_reason
+    from jobs j
+   where j.org = $1 and j.bucket = $2 and j.state in ('running', 'held')
+     and (select count(*) from locked) >= 0
+   order by j.id
+     for no key update
+),
 resumed as (
   update jobs j
-     set state = 'queued', hold_reason = null, run_at = (select t from clock)
+     set state = 'queued', hold_reason = null, run_at = (select t from clock), lease = null
     from stored s
-   where not s.created and j.org = $1 and j.bucket = s.id and j.state = 'held' and j.hold_reason = 'account_needs_reauth'
+   cross join waiting w
+   where not s.created and j.org = $1 and j.id = w.id and w.hold_reason = 'account_needs_reauth'
 ),
 reopened as (
   update buckets b
      set paused = b.paused and b.paused_by is distinct from 'account_needs_reauth',
          paused_by = case when b.paused_by = 'account_needs_reauth' then null else b.paused_by end,
-         blocked_until = '-infinity', blocked_by = null, host = $13,
+         blocked_until = case when b.blocked_by = 'token' then '-infinity' else b.blocked_until end,
+         blocked_by = case when b.blocked_by = 'token' then null else b.blocked_by end, host = $13,
          ready_at = case when b.paused and b.paused_by is distinct from 'account_needs_reauth' then 'infinity'
-                         else (select t from clock) end
+                         when b.blocked_by = 'token' then (select t from clock)
+                         else greatest(b.blocked_until, (select t from clock)) end
     from stored s
    where not s.created and b.org = $1 and b.subject = s.id
 )

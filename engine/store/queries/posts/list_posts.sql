@@ -31,9 +31,11 @@ select
        select case when p.hold_reason = 'account_needs_reauth' or a.status = 'needs_reauth' then 'account_needs_reauth'
                    when s.paused or p.hold_reason = 'operator' then 'account_paused'
                    when s.queue_paused then 'platform_paused'
-                   when p.run_at > clock_timestamp() then 'not_due'
+                   when p.run_at > clock_timestamp() and p.run_at is not distinct from p.scheduled_at then 'not_due'
+                   when p.run_at > clock_timestamp() then 'platform_backoff'
                    when greatest(s.blocked_until, s.queue_until) > clock_timestamp() then 'platform_backoff'
                    when s.limited_by like 'slots%' then 'slots'
+                   when s.limited_by = 'verifying' then 'after_other'
                    when s.limited_by is not null then 'account_limit'
                    when not s.served then 'no_worker' end as reason,
               p.created_at as since,

@@ -18,7 +18,12 @@ ended as (
    using locked l
    where j.org = $1 and j.kind = 'publish' and j.subject = $2 and j.bucket = l.id
      and j.state in ('queued', 'held') and j.checkpoint is null and j.receipt is null and j.sent_claim is null
-  returning j.id, j.subject
+  returning j.id, j.subject, j.bucket
+),
+given_back as (
+  delete from charges c
+   using ended e
+   where c.org = $1 and c.owner = e.bucket and c.job = e.id and c.at is null
 ),
 told as (
   update posts p

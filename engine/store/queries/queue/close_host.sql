@@ -8,6 +8,7 @@ locked as materialized (
   select b.org, b.id
     from buckets b
    where b.queue = $1 and b.host = $2 and b.kind = 'account'
+     and b.blocked_until < (select t from clock) + $3::bigint * interval '1 millisecond' - interval '1 second'
    order by b.org, b.id
      for no key update
 )

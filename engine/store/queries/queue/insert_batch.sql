@@ -20,7 +20,7 @@ wanted as materialized (
     give_up_ms bigint, wait_ms bigint, may_wait boolean, exclusive boolean, parts int, media jsonb)
 ),
 locked as materialized (
-  select b.org, b.id, b.queue
+  select b.org, b.id, b.queue, b.paused_by
     from buckets b
    where b.org = $1 and b.id in (select w.account from wanted w)
    order by b.org, b.id
@@ -54,7 +54,8 @@ queued as (
                     awaited_until, created_at)
   select $1, w.job, 'publish', l.queue, l.id, w.id, w.priority, coalesce(w.scheduled_at, (select t from clock)),
          -- a caller who waits for an account that needs its owner is answered at once, through the overdue path
-         case when a.status = 'needs_reauth' and not w.may_wait then (select t from clock) - interval '2 minutes'
+         case when (a.status = 'needs_reauth' or l.paused_by = 'account_needs_reauth') and not w.may_wait
+              then (select t from clock) - interval '2 minutes'
               else coalesce(w.scheduled_at, (select t from clock)) + w.give_up_ms * interval '1 millisecond' end,
          w.may_wait, w.exclusive, w.parts, (select t from clock) + w.wait_ms * interval '1 millisecond', (select t from clock)
     from wanted w

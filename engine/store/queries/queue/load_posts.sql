@@ -5,7 +5,7 @@ select p.org as "org!", p.id as "id!", p.batch as "batch!", p.profile as "profil
        p.platform as "platform!", p.text as "text!", p.options as "options!", p.first_comment, p.sandbox as "sandbox!",
        p.scheduled_at, p.created_at as "created_at!", p.warnings as "warnings!",
        a.platform_account_id as "platform_account_id?", a.handle as "handle?", a.profile_data as "profile_data?",
-       a.status as "account_status?", a.sealed_tokens, a.token_generation as "token_generation?",
+       a.status as "account_status?", a.status_reason, a.sealed_tokens, a.token_generation as "token_generation?",
        (select r.receipt from receipts r where r.org = p.org and r.post = p.id order by r.at desc limit 1) as "late_receipt",
        coalesce((select jsonb_agg(jsonb_build_object(
                           'id', pm.media, 'kind', pm.kind, 'alt_text', pm.alt_text, 'mime', m.content_type,

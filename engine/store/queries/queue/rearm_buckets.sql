@@ -7,14 +7,16 @@
 -- returns  buckets re-armed; must equal the number locked
 --
 -- A bucket whose next job is due but may not go is parked until its limit lets go: the row waits, not the jobs.
--- `limited_by` says which; a settlement then looks again at once, because it may have given something back.
+-- `limited_by` says which; a settlement then looks again at once, because it may have given something back. `verifying`: an
+-- exclusive send of the bucket is unresolved, and no other may begin.
 -- It waits for what the job whose turn it is needs, and looks again when another becomes due, which may be more urgent.
 -- A bucket that has more to give goes to the end of the line: old backlogs must not keep newcomers from their turn.
 with clock as (
   select coalesce($4::timestamptz, clock_timestamp()) as t
 ),
 locked as materialized (
-  select b.org, b.id, b.queue, b.kind, b.blocked_until, b.paused, b.running + l.taken as running, l.taken
+  select b.org, b.id, b.queue, b.kind, b.blocked_until, b.paused, b.running + l.taken as running, l.taken,
+         b.marked_job
     from unnest($1::uuid[], $2::uuid[], $3::int[]) as l (org, id, taken)
     join buckets b on b.org = l.org and b.id = l.id
 ),
@@ -27,6 +29,7 @@ firsts as materialized (
      select j.run_at, j.parts
        from jobs j
       where j.org = b.org and j.bucket = b.id and j.priority = p.priority and j.state = 'queued'
+        and (not j.exclusive or b.marked_job is null or j.id = b.marked_job)
         and not exists (select from charges c where c.org = j.org and c.owner = b.id and c.job = j.id and c.at is null)
       order by j.run_at, j.id
       limit 1
@@ -63,7 +66,7 @@ bounds as materialized (
 ),
 -- what each exhausted bound waits for: a slot, or the instant at which enough dated units have left the window
 waits as materialized (
-  select x.org, x.id, x.kind, x.name, 'infinity'::timestamptz as until
+  select x.org, x.id, x.kind, 'slots' as name, 'infinity'::timestamptz as until
     from bounds x
    where x.kind = 'slots' and x.running >= x.max_units
   union all
@@ -76,10 +79,11 @@ waits as materialized (
                     where f.freed >= u.used + x.parts * x.units - x.max_units), 'infinity')
     from bounds x
    cross join lateral (
-     select coalesce(sum(c.units), 0) as used
-       from charges c
-      where c.org = x.org and c.owner = x.id and c.meter = x.meter
-        and (c.at is null or c.at > (select t from clock) - x.span)
+     select (select coalesce(sum(c.units), 0) from charges c
+              where c.org = x.org and c.owner = x.id and c.meter = x.meter and c.at is null)
+          + (select coalesce(sum(c.units), 0) from charges c
+              where c.org = x.org and c.owner = x.id and c.meter = x.meter and c.at > (select t from clock) - x.span)
+         as used
    ) u
    where x.kind = 'window' and u.used + x.parts * x.units > x.max_units
 ),
@@ -95,7 +99,7 @@ rearmed as (
          sequence = case when l.taken = 0 then b.sequence
                          else greatest(b.sequence, (extract(epoch from (select t from clock)) * 1000000)::bigint) + l.taken
                     end,
-         limited_by = w.name,
+         limited_by = coalesce(w.name, case when b.marked_job is not null then 'verifying' end),
          ready_at = case when b.paused then 'infinity'
                          else greatest(b.blocked_until, w.slots_until, (select t from clock),
                                least(greatest(w.until, coalesce(n.run_at, 'infinity')), n.later_at, n.ride_at)) end

@@ -11,7 +11,7 @@ with clock as (
   select coalesce($9::timestamptz, clock_timestamp()) as t
 ),
 locked as materialized (
-  select b.org, b.id
+  select b.org, b.id, b.marked_job
     from buckets b
    where (b.org, b.id) in (select d.org, d.bucket from dead_letters d where d.org = $1 and d.id = $2)
    order by b.org, b.id
@@ -23,6 +23,8 @@ resolved as (
          resolved_note = case when $5 and d.class = 'ambiguous' then 'sent again without a look, on the operator''s word' end
     from locked l
    where d.org = $1 and d.id = $2 and d.bucket = l.id and d.resolved_at is null and d.kind = 'publish'
+     -- the looks of one account must not overlap: what a list shows could be taken for the other's
+     and not (d.exclusive and d.sent_at is not null and not $5 and l.marked_job is not null)
   returning d.*
 ),
 queued as (
@@ -31,10 +33,10 @@ queued as (
   select r.org, $3, r.kind, r.queue, r.bucket, r.subject, 1, (select t from clock),
          (select t from clock) + $6::bigint * interval '1 millisecond', $7, r.exclusive, r.parts,
          case when r.sent_at is not null and not $5 then 0 end, case when not $5 then r.sent_at end,
-         case when not $5 then r.sent_at end, r.stage, r.checkpoint, r.absences, r.generation + 1, r.payload,
+         case when not $5 then r.answer_by end, r.stage, r.checkpoint, r.absences, r.generation + 1, r.payload,
          (select t from clock)
     from resolved r
-  returning org, id, bucket, queue, subject
+  returning org, id, bucket, queue, subject, case when exclusive and sent_claim is not null then id end as marks
 ),
 told as (
   update posts p
@@ -45,7 +47,8 @@ told as (
 ),
 woken as (
   update buckets b
-     set ready_at = case when b.paused then 'infinity'
+     set marked_job = coalesce(q.marks, b.marked_job),
+         ready_at = case when b.paused then 'infinity'
                          else least(b.ready_at, greatest(b.blocked_until, clock_timestamp())) end
     from queued q
    where b.org = q.org and b.id = q.bucket

@@ -4,7 +4,11 @@
 -- $4 checkpoint bytea, $5 stage text   sealed; what a look will need
 -- $6 margin_ms bigint                  the lease must outlive the call by so much
 -- $7 call_ms bigint                    the call deadline of the platform
--- $8 now timestamptz or null
+-- $8 begin_ms bigint                   the request must begin within so much
+-- $9 now timestamptz or null
+--
+-- `answer_by` is the instant by which the call is certainly over: before it, and the platform's quiet time, nobody may say
+-- "absent".
 --
 -- returns  one row: when it was set and for how long the request may still begin; no row: refused, nothing changed
 --
@@ -12,7 +16,7 @@
 -- late receipt is known, or (exclusive jobs) another send of this bucket is unresolved. A repeated mark of the same claim
 -- keeps its first `sent_at`, so that a lost COMMIT answer may simply be asked again.
 with clock as (
-  select coalesce($8::timestamptz, clock_timestamp()) as t
+  select coalesce($9::timestamptz, clock_timestamp()) as t
 ),
 bucket as materialized (
   select b.org, b.id, b.marked_job
@@ -25,7 +29,9 @@ marked as (
   update jobs j
      set sent_claim = j.claim,
          sent_at = case when j.sent_claim = j.claim then j.sent_at else (select t from clock) end,
-         answer_by = l.until - ($6::bigint - $7::bigint) * interval '1 millisecond',
+         answer_by = least(l.until - $6::bigint * interval '1 millisecond',
+                           (select t from clock) + $8::bigint * interval '1 millisecond')
+                     + $7::bigint * interval '1 millisecond',
          checkpoint = $4, stage = $5
     from leases l
    where j.org = $1 and j.id = $2 and j.claim = $3 and j.state = 'running'
@@ -42,6 +48,6 @@ claimed_bucket as (
    where m.exclusive and b.org = m.org and b.id = m.bucket
 )
 select m.sent_at as "sent_at!",
-       (extract(epoch from least(m.until - $6::bigint * interval '1 millisecond', m.give_up_at)
-                           - (select t from clock)) * 1000)::bigint as "may_begin_ms!"
+       least((extract(epoch from least(m.until - $6::bigint * interval '1 millisecond', m.give_up_at)
+                                 - (select t from clock)) * 1000)::bigint, $8::bigint) as "may_begin_ms!"
   from marked m

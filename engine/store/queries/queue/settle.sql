@@ -15,7 +15,7 @@ settled as materialized (
     from jsonb_to_recordset($1::jsonb) as s (
       org uuid, job uuid, claim int, kind text, after_ms bigint,
       failures int, looks int, deaths int, absences int,
-      resolves_mark boolean, expired_lease_only boolean,
+      resolves_mark boolean, expired_lease_only boolean, seen_sent_claim int,
       checkpoint text, stage text, drops_checkpoint boolean, receipt jsonb,
       hold_reason text, token_seen int,
       blocks_ms bigint, blocked_by text, closes_queue_ms bigint, pauses_queue boolean,
@@ -34,18 +34,33 @@ accounts_touched as materialized (
     join jobs j on j.org = s.org and j.id = s.job
    where s.refreshes_token or s.sealed_tokens is not null or s.account_status is not null
 ),
+bucket_ids as materialized (
+  select j.org, j.bucket as id from settled s join jobs j on j.org = s.org and j.id = s.job
+  union
+  select b.org, b.id from accounts_touched a join buckets b on b.org = a.org and b.kind = 'account' and b.subject = a.account
+  union
+  select b.org, b.id from accounts_touched a join buckets b on b.org = a.org and b.kind = 'refresh' and b.subject = a.account
+),
 buckets_locked as materialized (
-  select b.org, b.id
-    from buckets b
-   where (b.org, b.id) in (select j.org, j.bucket from settled s join jobs j on j.org = s.org and j.id = s.job)
-      or (b.org, b.subject) in (select a.org, a.account from accounts_touched a)
+  select b.org, b.id, b.kind, b.subject
+    from bucket_ids i
+    join buckets b on b.org = i.org and b.id = i.id
    order by b.org, b.id
-     for no key update
+     for no key update of b
+),
+-- their newest versions, whatever this statement's snapshot says of them
+accounts_locked as materialized (
+  select a.org, a.id, a.status, a.token_generation, a.token_refreshed_at, a.token_expires_at
+    from accounts_touched t
+    join accounts a on a.org = t.org and a.id = t.account
+   where (select count(*) from buckets_locked) >= 0
+   order by a.org, a.id
+     for no key update of a
 ),
 held as materialized (
   select j.org, j.id, j.claim, j.kind as job_kind, j.queue, j.bucket, j.subject, j.priority, j.run_at, j.lease,
          j.claimed_at, j.failures, j.looks, j.absences, j.sent_claim, j.sent_at, j.exclusive, j.parts, j.stage,
-         j.checkpoint, j.generation, j.payload, j.awaited_until,
+         j.checkpoint, j.generation, j.payload, j.awaited_until, j.answer_by, j.receipt as stored_receipt,
          case j.kind when 'refresh' then j.subject else j.bucket end as account
     from jobs j
    where (j.org, j.id) in (select s.org, s.job from settled s)
@@ -54,20 +69,38 @@ held as materialized (
    order by j.org, j.id
      for no key update
 ),
+-- What a reaper may end: a lease that is over, and that nobody renews at this moment.
+leases_over as materialized (
+  select l.id
+    from leases l
+   where l.id in (select h.lease from held h join settled s on s.org = h.org and s.job = h.id and s.expired_lease_only)
+     and l.until < (select t from clock)
+     for no key update skip locked
+),
+-- whoever reports an account's trouble with a token that was replaced meanwhile reports the past: the job just waits its turn
 fenced as materialized (
-  select h.*, s.kind, s.after_ms, s.failures as more_failures, s.looks as more_looks, s.deaths as more_deaths,
+  select h.*, case when o.outdated and s.kind = 'hold' then 'snooze' else s.kind end as kind, s.after_ms,
+         s.failures as more_failures, s.looks as more_looks, s.deaths as more_deaths,
          s.absences as more_absences, s.resolves_mark, s.checkpoint as new_checkpoint, s.stage as new_stage,
          s.drops_checkpoint, s.receipt, s.hold_reason, s.token_seen, s.blocks_ms, s.blocked_by, s.closes_queue_ms,
-         s.pauses_queue, s.refreshes_token, s.account_status, s.account_reason, s.outcome, s.class, s.code, s.message,
+         s.pauses_queue, s.refreshes_token,
+         case when not o.outdated then s.account_status end as account_status, s.account_reason,
+         s.outcome, s.class, s.code, s.message,
          s.rule, s.http_status, s.platform_response, s.post_status, s.post_receipt, s.post_warnings, s.post_error,
          s.letter, s.letter_class, s.fingerprint, s.failure, s.sealed_tokens, s.token_generation, s.token_expires_at,
-         s.refresh_job, s.refresh_give_up_ms, s.event, s.event_type, s.event_data,
+         s.refresh_job, s.refresh_give_up_ms,
+         case when not (o.outdated and s.event_type = 'token.revoked') then s.event end as event, s.event_type, s.event_data,
          s.kind in ('complete', 'cancel', 'dead_letter') as ends,
          (select t from clock) + coalesce(s.after_ms, 0) * interval '1 millisecond' as due_at
     from settled s
     join held h on h.org = s.org and h.id = s.job and h.claim = s.claim
+   cross join lateral (
+     select s.account_status = 'needs_reauth' and coalesce((
+       select a.token_generation > s.token_seen from accounts_locked a where a.org = h.org and a.id = h.account), false) as outdated
+   ) o
    where not coalesce(s.expired_lease_only, false)
-      or not exists (select from leases l where l.id = h.lease and l.until >= (select t from clock))
+      or (h.sent_claim is not distinct from s.seen_sent_claim
+          and exists (select from leases_over l where l.id = h.lease))
 ),
 ended as (
   delete from jobs j
@@ -114,7 +147,7 @@ told as (
   update posts p
      set status = f.post_status,
          published_at = case when f.post_status = 'published' then (select t from clock) end,
-         receipt = coalesce(f.post_receipt, p.receipt),
+         receipt = coalesce(f.post_receipt, f.stored_receipt, p.receipt),
          warnings = p.warnings || coalesce(f.post_warnings, '[]'),
          error = f.post_error,
          updated_at = (select t from clock)
@@ -135,17 +168,18 @@ given_back as (
   delete from charges c
    using fenced f
    where c.org = f.org and c.owner = f.bucket and c.job = f.id and c.at is null
-     and f.kind in ('cancel', 'dead_letter', 'retry', 'snooze', 'hold', 'release')
+     and f.kind in ('cancel', 'dead_letter', 'retry', 'snooze', 'hold', 'release', 'verify')
      and f.letter_class is distinct from 'ambiguous'
      and (c.counts = 'posts' or f.sent_claim is null)
-     and not (f.kind in ('snooze', 'hold', 'release') and not coalesce(f.resolves_mark, false) and f.sent_claim is not null)
+     and not (f.kind in ('snooze', 'hold', 'release', 'verify') and not coalesce(f.resolves_mark, false) and f.sent_claim is not null)
 ),
 buried as (
   insert into dead_letters (org, id, job, kind, subject, queue, bucket, class, fingerprint, failure, failures, looks, claim,
-                            sent_at, stage, checkpoint, absences, exclusive, parts, generation, payload, created_at)
+                            sent_at, answer_by, stage, checkpoint, absences, exclusive, parts, generation, payload, created_at)
   select f.org, f.letter, f.id, f.job_kind, f.subject, f.queue, f.bucket, f.letter_class, f.fingerprint, f.failure,
          f.failures + coalesce(f.more_failures, 0), f.looks, f.claim,
-         case when f.letter_class = 'ambiguous' then f.sent_at end, f.stage, f.checkpoint, f.absences, f.exclusive, f.parts,
+         case when f.letter_class = 'ambiguous' then f.sent_at end,
+         case when f.letter_class = 'ambiguous' then f.answer_by end, f.stage, f.checkpoint, f.absences, f.exclusive, f.parts,
          f.generation, f.payload, (select t from clock)
     from fenced f
    where f.kind = 'dead_letter' and f.letter is not null
@@ -154,9 +188,10 @@ buried as (
 -- it is fresh closes the account for a while, so that no loop of refreshes begins.
 stale_tokens as materialized (
   select distinct on (f.org, f.account) f.org, f.account, f.refresh_job, f.refresh_give_up_ms, f.queue,
-         coalesce(a.token_refreshed_at > (select t from clock) - interval '5 minutes', false) as refused_fresh
+         coalesce(a.token_refreshed_at > (select t from clock) - interval '5 minutes'
+                  and coalesce(a.token_expires_at > (select t from clock), true), false) as refused_fresh
     from fenced f
-    join accounts a on a.org = f.org and a.id = f.account
+    join accounts_locked a on a.org = f.org and a.id = f.account
      and a.status = 'active' and a.token_generation <= f.token_seen
    where f.refreshes_token
    order by f.org, f.account, f.refresh_job
@@ -181,32 +216,38 @@ account_states as (
          updated_at = (select t from clock)
     from (select f.org, f.account, max(f.account_status) as status, max(f.account_reason) as reason,
                  decode(max(f.sealed_tokens), 'base64') as sealed_tokens, max(f.token_generation) as expected,
+                 max(f.token_seen) filter (where f.account_status is not null) as seen,
                  max(f.token_expires_at) as token_expires_at
             from fenced f
            where f.account_status is not null or f.sealed_tokens is not null
            group by f.org, f.account) n
+    join accounts_locked l on l.org = n.org and l.id = n.account
    where a.org = n.org and a.id = n.account
      and (n.expected is null or a.token_generation = n.expected)
+     and (n.seen is null or a.token_generation <= n.seen)
   returning a.org, a.id, a.status, n.sealed_tokens is not null as refreshed
 ),
 -- Per bucket: slots given back, what is due next, how long it is closed, whether it opens or pauses.
+settled_of as materialized (
+  select f.org, f.bucket as id, count(*)::int as settled,
+         min(case when f.kind = 'release' and f.after_ms = 0 then f.run_at else f.due_at end)
+           filter (where not f.ends and f.kind <> 'hold') as due_at,
+         max(f.blocks_ms) as blocks_ms, max(f.blocked_by) filter (where f.blocks_ms is not null) as blocked_by,
+         array_agg(f.id) filter (where f.ends or f.resolves_mark) as unmarked
+    from fenced f
+   group by f.org, f.bucket
+),
 changes as materialized (
-  select b.org, b.id, b.kind,
-         (select count(*) from fenced f where f.org = b.org and f.bucket = b.id)::int as settled,
-         (select min(case when f.kind = 'release' and f.after_ms = 0 then f.run_at else f.due_at end)
-            from fenced f where f.org = b.org and f.bucket = b.id and not f.ends and f.kind <> 'hold') as due_at,
-         (select max(f.blocks_ms) from fenced f where f.org = b.org and f.bucket = b.id) as blocks_ms,
-         (select max(f.blocked_by) from fenced f where f.org = b.org and f.bucket = b.id and f.blocks_ms is not null)
-           as blocked_by,
-         exists (select from stale_tokens s where s.org = b.org and s.account = b.subject) as waits_for_token,
-         case when b.kind = 'account' and exists (select from stale_tokens s where s.org = b.org and s.account = b.subject)
+  select b.org, b.id, b.kind, coalesce(o.settled, 0) as settled, o.due_at, o.blocked_by, o.unmarked,
+         (select t from clock) + o.blocks_ms * interval '1 millisecond' as blocks_until,
+         t.account is not null as waits_for_token,
+         case when b.kind = 'account' and t.account is not null
               then (select t from clock) + interval '30 minutes' end as token_until,
-         exists (select from account_states a where a.org = b.org and a.id = b.subject and a.refreshed) as refreshed,
-         exists (select from account_states a where a.org = b.org and a.id = b.subject and a.status = 'needs_reauth')
-           as needs_reauth,
-         array(select f.id from fenced f where f.org = b.org and f.bucket = b.id and (f.ends or f.resolves_mark)) as unmarked
-    from buckets b
-    join buckets_locked l on l.org = b.org and l.id = b.id
+         coalesce(a.refreshed, false) as refreshed, coalesce(a.status = 'needs_reauth', false) as needs_reauth
+    from buckets_locked b
+    left join settled_of o on o.org = b.org and o.id = b.id
+    left join stale_tokens t on t.org = b.org and t.account = b.subject
+    left join account_states a on a.org = b.org and a.id = b.subject
 ),
 woken as (
   update buckets b
@@ -215,18 +256,15 @@ woken as (
          paused = b.paused or (c.needs_reauth and b.kind = 'account'),
          paused_by = case when c.needs_reauth and b.kind = 'account' then coalesce(b.paused_by, 'account_needs_reauth')
                           else b.paused_by end,
-         blocked_until = case when c.refreshed and b.kind = 'account' then '-infinity'
-                              else greatest(b.blocked_until,
-                                            (select t from clock) + c.blocks_ms * interval '1 millisecond',
-                                            c.token_until) end,
-         blocked_by = case when c.refreshed and b.kind = 'account' then null
-                           else coalesce(c.blocked_by, case when c.token_until is not null then 'token' end, b.blocked_by)
-                      end,
+         blocked_until = case when c.refreshed and b.blocked_by = 'token' then '-infinity'
+                              else greatest(b.blocked_until, c.blocks_until, c.token_until) end,
+         blocked_by = case when c.refreshed and b.blocked_by = 'token' then null
+                           when c.token_until >= greatest(b.blocked_until, c.blocks_until) then 'token'
+                           when c.blocks_until >= b.blocked_until then c.blocked_by
+                           else b.blocked_by end,
          ready_at = case when b.paused or (c.needs_reauth and b.kind = 'account') then 'infinity'
-                         when c.refreshed and b.kind = 'account' then (select t from clock)
-                         else greatest(b.blocked_until,
-                                       (select t from clock) + c.blocks_ms * interval '1 millisecond',
-                                       c.token_until,
+                         when c.refreshed and b.blocked_by = 'token' then (select t from clock)
+                         else greatest(b.blocked_until, c.blocks_until, c.token_until,
                                        least(b.ready_at, c.due_at,
                                              case when b.limited_by is not null or (c.waits_for_token and b.kind = 'refresh')
                                                   then (select t from clock) end)) end
@@ -258,7 +296,13 @@ closed as (
 announced as (
   insert into events (org, id, type, subject, data, created_at)
   select f.org, f.event, f.event_type, case when f.event_type like 'token.%' then f.account else f.subject end,
-         f.event_data, (select t from clock)
+         f.event_data || case f.event_type
+                           when 'post.published' then jsonb_build_object('publishedAt', (select t from clock))
+                           when 'post.rejected' then jsonb_build_object('rejectedAt', (select t from clock))
+                           when 'post.failed' then jsonb_build_object('rejectedAt', (select t from clock))
+                           when 'post.canceled' then jsonb_build_object('canceledAt', (select t from clock))
+                           else '{}' end,
+         (select t from clock)
     from fenced f
    where f.event is not null
 ),
@@ -267,5 +311,5 @@ called as (
   select pg_notify('settled', '') from (select 1 from fenced f
     where f.ends and f.awaited_until > (select t from clock) limit 1) one
 )
-select f.org as "org!", f.id as "job!", f.claim as "claim!", (select count(*) from called) as "called!"
+select f.org as "org!", f.id as "job!", f.claim as "claim!", f.subject as "subject!", (select count(*) from called) as "called!"
   from fenced f

@@ -18,7 +18,7 @@ with clock as (
   select coalesce($8::timestamptz, clock_timestamp()) as t
 ),
 locked as materialized (
-  select b.org, b.id, b.kind, b.running, b.sequence
+  select b.org, b.id, b.kind, b.running, b.sequence, b.marked_job
     from unnest($1::uuid[], $2::uuid[]) as l (org, id)
     join buckets b on b.org = l.org and b.id = l.id
    where not b.paused and b.blocked_until <= (select t from clock)
@@ -35,16 +35,19 @@ bounds as materialized (
 ),
 -- parts that each bucket may still publish, and jobs that it may still run
 rooms as materialized (
-  select b.org, b.id,
+  select b.org, b.id, b.marked_job,
          coalesce(min(greatest(0, x.max_units - (
            select coalesce(sum(c.units), 0) from charges c
+            where c.org = x.org and c.owner = x.id and c.meter = x.meter and c.at is null
+         ) - (
+           select coalesce(sum(c.units), 0) from charges c
             where c.org = x.org and c.owner = x.id and c.meter = x.meter
-              and (c.at is null or c.at > (select t from clock) - x.window_ms * interval '1 millisecond')
+              and c.at > (select t from clock) - x.window_ms * interval '1 millisecond'
          )) / x.units) filter (where x.kind = 'window'), 2147483647) as parts,
          coalesce(min(greatest(0, x.max_units - x.running)) filter (where x.kind = 'slots'), 2147483647) as slots
     from locked b
     left join bounds x on x.org = b.org and x.id = b.id
-   group by b.org, b.id
+   group by b.org, b.id, b.marked_job
 ),
 -- jobs that ride on an open charge: polls and looks; found through the charges, so that nothing waits in front of them
 riders as materialized (
@@ -63,6 +66,8 @@ heads as materialized (
        from jobs h
       where h.org = r.org and h.bucket = r.id and h.priority = p.priority
         and h.run_at <= (select t from clock) and h.state = 'queued'
+        -- while another send of the bucket is unresolved, an exclusive job could only be turned away
+        and (not h.exclusive or r.marked_job is null or h.id = r.marked_job)
       order by h.run_at, h.id
       limit least($4::int, r.slots, r.parts)
    ) j
@@ -114,7 +119,7 @@ minted as (
 select t.org as "org!", t.id as "job!", t.kind as "kind!", t.queue as "queue!", t.bucket as "bucket!",
        t.subject as "subject!", t.priority as "priority!", t.give_up_at as "give_up_at!", t.may_wait as "may_wait!",
        t.failures as "failures!", t.deaths as "deaths!", t.looks as "looks!", t.absences as "absences!",
-       t.claim as "claim!", t.lease as "lease!", t.claimed_at as "claimed_at!", t.sent_claim, t.sent_at,
+       t.claim as "claim!", t.lease as "lease!", t.claimed_at as "claimed_at!", t.sent_claim, t.sent_at, t.answer_by,
        t.exclusive as "exclusive!", t.parts as "parts!", t.stage, t.checkpoint, t.receipt, t.token_seen,
        t.generation as "generation!", t.cancel_requested_at, t.payload as "payload!", m.sequence as "sequence!"
   from taken t

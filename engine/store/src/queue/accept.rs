@@ -211,13 +211,34 @@ impl Store {
     }
 }
 
+/// A value as jsonb takes it: a platform may answer U+0000, which Postgres keeps in no text.
 pub(super) fn to_json(
     table: &'static str,
     value: &(impl Serialize + ?Sized),
 ) -> Result<Value, StoreError> {
-    serde_json::to_value(value).map_err(|e| StoreError::Inconsistent {
+    let mut json = serde_json::to_value(value).map_err(|e| StoreError::Inconsistent {
         table,
         column: "(as JSON)",
         row: e.to_string(),
-    })
+    })?;
+    replace_nul(&mut json);
+    Ok(json)
+}
+
+fn replace_nul(json: &mut Value) {
+    match json {
+        Value::String(text) if text.contains('\0') => *text = text.replace('\0', "\u{fffd}"),
+        Value::Array(items) => items.iter_mut().for_each(replace_nul),
+        Value::Object(members) => {
+            if members.keys().any(|name| name.contains('\0')) {
+                let old = std::mem::take(members);
+                members.extend(
+                    old.into_iter()
+                        .map(|(name, item)| (name.replace('\0', "\u{fffd}"), item)),
+                );
+            }
+            members.values_mut().for_each(replace_nul);
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }

@@ -76,6 +76,8 @@ pub struct Claimed {
     pub sent_claim: Option<i32>,
     /// When that mark was set.
     pub sent_at: Option<DateTime<Utc>>,
+    /// When its call was certainly over.
+    pub answer_by: Option<DateTime<Utc>>,
     /// Whether its sends must not overlap in one bucket.
     pub exclusive: bool,
     /// Irreversible parts of the publication.
@@ -146,6 +148,8 @@ pub struct LoadedPost {
     pub profile_data: Option<Value>,
     /// `active`, `needs_reauth` or `paused`.
     pub account_status: Option<String>,
+    /// Why, for people.
+    pub status_reason: Option<String>,
     /// Its sealed tokens.
     pub sealed_tokens: Option<Vec<u8>>,
     /// Their generation.
@@ -201,7 +205,8 @@ impl Store {
             Some(_) => {}
         }
         let jobs = self.claim_open(ask).await?;
-        let look_in = self.next_ready(ask.queue, ask.now).await?;
+        // What is leased must not be lost to an error behind the commit; the poll looks again anyway.
+        let look_in = self.next_ready(ask.queue, ask.now).await.unwrap_or(None);
         Ok(Claims { jobs, look_in })
     }
 

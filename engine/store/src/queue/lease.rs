@@ -1,7 +1,7 @@
 //! Leases and the workers that hold them.
 
 use super::{Fence, millis};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, answered};
 use chrono::{DateTime, Utc};
 use publisher::id::{BucketId, JobId, LeaseId, OrgId, WorkerId};
 use std::time::Duration;
@@ -106,7 +106,7 @@ impl Store {
     ) -> Result<Vec<LeaseId>, StoreError> {
         let running: Vec<Uuid> = running.iter().map(|id| id.uuid()).collect();
         let finished: Vec<Uuid> = finished.iter().map(|id| id.uuid()).collect();
-        let rows = sqlx::query_file!(
+        let renewal = sqlx::query_file!(
             "queries/queue/renew_leases.sql",
             worker.uuid(),
             &running,
@@ -114,8 +114,8 @@ impl Store {
             millis(lease),
             None::<DateTime<Utc>>
         )
-        .fetch_all(&self.reserved)
-        .await?;
+        .fetch_all(&self.heartbeat);
+        let rows = answered(lease / 4, async { Ok(renewal.await?) }).await?;
         Ok(rows.into_iter().map(|row| row.id.into()).collect())
     }
 

@@ -1,7 +1,7 @@
 //! The send mark: the committed intent before the irreversible request.
 
 use super::{Fence, millis};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, answered};
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct SetMark<'a> {
     pub margin: Duration,
     /// The platform's call deadline.
     pub call: Duration,
+    /// The request must begin within so much.
+    pub begin: Duration,
     /// The database's clock unless a test says otherwise.
     pub now: Option<DateTime<Utc>>,
 }
@@ -46,6 +48,9 @@ pub enum Refusal {
     Busy,
 }
 
+/// How long one try may take; well within the lease.
+const MARK_PATIENCE: Duration = Duration::from_secs(5);
+
 impl Store {
     /// Sets the send mark of a claim, or says why not.
     ///
@@ -54,7 +59,7 @@ impl Store {
     pub async fn set_mark(&self, ask: SetMark<'_>) -> Result<Result<Marked, Refusal>, StoreError> {
         let mut lost = 0;
         loop {
-            match self.try_mark(ask).await {
+            match answered(MARK_PATIENCE, self.try_mark(ask)).await {
                 Err(error) if error.is_passing() && lost < 2 => lost += 1,
                 other => return other,
             }
@@ -73,6 +78,7 @@ impl Store {
             ask.stage,
             margin,
             millis(ask.call),
+            millis(ask.begin),
             ask.now,
         )
         .fetch_optional(&self.reserved)

@@ -4,7 +4,7 @@ use super::accept::to_json;
 use super::millis;
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
-use publisher::id::{DeadLetterId, JobId, OrgId, PostId};
+use publisher::id::{AccountId, DeadLetterId, JobId, OrgId, PostId};
 use serde::Serialize;
 use std::time::Duration;
 use uuid::Uuid;
@@ -83,6 +83,56 @@ impl Store {
         .fetch_one(&self.ordinary)
         .await?
         .count)
+    }
+
+    /// Keeps fresh tokens whose refresh lost its lease before it could settle; false when somebody stored newer ones.
+    pub async fn replace_tokens(
+        &self,
+        org: OrgId,
+        account: AccountId,
+        expected: i32,
+        sealed: &[u8],
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<bool, StoreError> {
+        let row = sqlx::query_file!(
+            "queries/queue/replace_tokens.sql",
+            org.uuid(),
+            account.uuid(),
+            expected,
+            sealed,
+            expires_at
+        )
+        .fetch_optional(&self.reserved)
+        .await?;
+        Ok(row.is_some())
+    }
+
+    /// Repairs what a settlement and a reconnection that met could not see of each other; returns how many jobs moved.
+    pub async fn reconcile_accounts(
+        &self,
+        queues: &[String],
+        now: Option<DateTime<Utc>>,
+    ) -> Result<i64, StoreError> {
+        Ok(
+            sqlx::query_file!("queries/queue/reconcile_accounts.sql", queues, now)
+                .fetch_one(&self.ordinary)
+                .await?
+                .count,
+        )
+    }
+
+    /// Forgets charges that no window can still see; returns how many.
+    pub async fn prune_charges(
+        &self,
+        room: i32,
+        now: Option<DateTime<Utc>>,
+    ) -> Result<i64, StoreError> {
+        Ok(
+            sqlx::query_file!("queries/queue/prune_charges.sql", room, now)
+                .fetch_one(&self.ordinary)
+                .await?
+                .count,
+        )
     }
 
     /// Closes every account of one host; nothing wider.

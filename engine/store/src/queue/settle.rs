@@ -2,11 +2,12 @@
 
 use super::accept::to_json;
 use super::{Fence, millis};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, answered};
 use chrono::{DateTime, Utc};
 use publisher::id::{DeadLetterId, JobId, OrgId, PostId};
 use serde::Serialize;
 use serde_json::Value;
+use sqlx::PgExecutor;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -39,6 +40,8 @@ pub struct Settlement {
     pub resolves_mark: bool,
     /// Written by a reaper: only while the claim's lease is really over.
     pub expired_lease_only: bool,
+    /// The mark as that reaper saw it; another one means that the claim lives.
+    pub seen_sent_claim: Option<i32>,
     /// A new sealed checkpoint, in base64.
     pub checkpoint: Option<String>,
     /// Its plain word.
@@ -128,6 +131,7 @@ impl Settlement {
             absences: 0,
             resolves_mark: false,
             expired_lease_only: false,
+            seen_sent_claim: None,
             checkpoint: None,
             stage: None,
             drops_checkpoint: false,
@@ -186,6 +190,9 @@ pub struct Settled {
     pub lost: Vec<Fence>,
 }
 
+/// How long one try may take before it is asked again; longer than a lock is waited for.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(45);
+
 impl Store {
     /// Writes a batch of settlements in one commit, and tells which held their fence.
     ///
@@ -195,24 +202,29 @@ impl Store {
         batch: &[Settlement],
         now: Option<DateTime<Utc>>,
     ) -> Result<Settled, StoreError> {
+        answered(SETTLE_PATIENCE, self.try_settle(batch, now)).await
+    }
+
+    async fn try_settle(
+        &self,
+        batch: &[Settlement],
+        now: Option<DateTime<Utc>>,
+    ) -> Result<Settled, StoreError> {
         publisher::fault::point("settle.before_commit");
-        let rows = sqlx::query_file!(
-            "queries/queue/settle.sql",
-            to_json("settlements", batch)?,
-            now
-        )
-        .fetch_all(&self.reserved)
-        .await?;
+        // A dead letter may meet a receipt that came late; nothing else needs a second statement.
+        let written = if batch.iter().any(|s| s.letter.is_some()) {
+            let mut tx = self.reserved.begin().await?;
+            let written = write_settlements(&mut *tx, batch, now).await?;
+            let posts: Vec<(OrgId, Uuid)> = written.iter().map(|(f, s)| (f.org, *s)).collect();
+            adopt_receipts(&mut *tx, &posts, now).await?;
+            tx.commit().await?;
+            written
+        } else {
+            write_settlements(&self.reserved, batch, now).await?
+        };
         publisher::fault::point("settle.after_commit");
         let mut settled = Settled {
-            written: rows
-                .iter()
-                .map(|row| Fence {
-                    org: row.org.into(),
-                    job: row.job.into(),
-                    claim: row.claim,
-                })
-                .collect(),
+            written: written.into_iter().map(|(fence, _)| fence).collect(),
             lost: Vec::new(),
         };
         if settled.written.len() < batch.len() {
@@ -237,9 +249,21 @@ impl Store {
         let orgs: Vec<Uuid> = settlements.iter().map(|s| s.org.uuid()).collect();
         let jobs: Vec<Uuid> = settlements.iter().map(|s| s.job.uuid()).collect();
         let claims: Vec<i32> = settlements.iter().map(|s| s.claim).collect();
-        let rows = sqlx::query_file!("queries/queue/read_attempted.sql", &orgs, &jobs, &claims)
-            .fetch_all(&self.reserved)
-            .await?;
+        let kinds: Vec<String> = settlements.iter().map(|s| s.kind.to_owned()).collect();
+        let outcomes: Vec<String> = settlements
+            .iter()
+            .map(|s| s.outcome.unwrap_or_default().to_owned())
+            .collect();
+        let rows = sqlx::query_file!(
+            "queries/queue/read_attempted.sql",
+            &orgs,
+            &jobs,
+            &claims,
+            &kinds,
+            &outcomes
+        )
+        .fetch_all(&self.reserved)
+        .await?;
         Ok(rows
             .into_iter()
             .map(|row| Fence {
@@ -258,18 +282,56 @@ impl Store {
         post: PostId,
         receipt: &Value,
     ) -> Result<bool, StoreError> {
-        let row = sqlx::query_file!(
+        let mut tx = self.reserved.begin().await?;
+        sqlx::query_file!(
             "queries/queue/keep_receipt.sql",
             fence.org.uuid(),
             fence.job.uuid(),
             fence.claim,
             post.uuid(),
-            receipt,
-            Uuid::now_v7(),
+            to_json("receipts", receipt)?,
             None::<DateTime<Utc>>,
         )
-        .fetch_one(&self.reserved)
+        .execute(&mut *tx)
         .await?;
-        Ok(row.adopted > 0)
+        let adopted = adopt_receipts(&mut *tx, &[(fence.org, post.uuid())], None).await?;
+        tx.commit().await?;
+        Ok(adopted > 0)
     }
+}
+
+/// Writes the batch; returns each fence that was held, with the job's subject.
+async fn write_settlements(
+    executor: impl PgExecutor<'_>,
+    batch: &[Settlement],
+    now: Option<DateTime<Utc>>,
+) -> Result<Vec<(Fence, Uuid)>, StoreError> {
+    let batch = to_json("settlements", batch)?;
+    let rows = sqlx::query_file!("queries/queue/settle.sql", batch, now)
+        .fetch_all(executor)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let fence = Fence {
+                org: row.org.into(),
+                job: row.job.into(),
+                claim: row.claim,
+            };
+            (fence, row.subject)
+        })
+        .collect())
+}
+
+async fn adopt_receipts(
+    executor: impl PgExecutor<'_>,
+    posts: &[(OrgId, Uuid)],
+    now: Option<DateTime<Utc>>,
+) -> Result<i64, StoreError> {
+    let (orgs, ids): (Vec<Uuid>, Vec<Uuid>) =
+        posts.iter().map(|(org, id)| (org.uuid(), *id)).unzip();
+    let row = sqlx::query_file!("queries/queue/adopt_receipts.sql", &orgs, &ids, now)
+        .fetch_one(executor)
+        .await?;
+    Ok(row.adopted)
 }

@@ -106,7 +106,8 @@ fn is_uri(text: &str) -> bool {
         && !text.contains(char::is_whitespace)
 }
 
-/// BCP 47 without its irregular tags: language, script, region, variants, extensions, private use.
+/// BCP 47 without its irregular tags: language (two or three small letters), its extensions, script, region, variants,
+/// extensions, private use.
 fn is_language(text: &str) -> bool {
     let mut parts = text.split('-').peekable();
     let letters = |part: &str, lengths: RangeInclusive<usize>| {
@@ -118,8 +119,16 @@ fn is_language(text: &str) -> bool {
     let Some(language) = parts.next() else {
         return false;
     };
-    if !letters(language, 2..=8) {
+    let small =
+        (2..=3).contains(&language.len()) && language.bytes().all(|b| b.is_ascii_lowercase());
+    if !small && !language.eq_ignore_ascii_case("x") {
         return false;
+    }
+    if !small {
+        return parts.peek().is_some() && parts.all(|part| alphanumeric(part, 1..=8));
+    }
+    for _ in 0..3 {
+        parts.next_if(|part| letters(part, 3..=3));
     }
     parts.next_if(|part| letters(part, 4..=4));
     parts.next_if(|part| {
@@ -218,8 +227,16 @@ mod tests {
         ),
         (
             "language",
-            &["en", "pt-BR", "zh-Hant-TW", "de-1996", "en-x-a"],
-            &["", "e", "en_US", "en-", "en-1"],
+            &[
+                "en",
+                "pt-BR",
+                "zh-Hant-TW",
+                "zh-yue-Hant-HK",
+                "de-1996",
+                "en-x-a",
+                "x-a",
+            ],
+            &["", "e", "x", "EN", "De-at", "engl", "en_US", "en-", "en-1"],
         ),
         (
             "datetime",

@@ -132,6 +132,7 @@ impl Shop {
             checkpoint: self.checkpoint.as_ref(),
             receipt: None,
             sent_at,
+            answer_by: None,
             mark: &self.marks,
             idempotency_key: "key",
             sequence: 1,

@@ -1,0 +1,48 @@
+//! Crate `store` against a real Postgres: every statement, every race, every plan.
+
+#[cfg(test)]
+mod accept;
+#[cfg(test)]
+mod claim;
+#[cfg(test)]
+mod claimers;
+#[cfg(test)]
+mod commits;
+#[cfg(test)]
+mod constraints;
+#[cfg(test)]
+mod crowd;
+#[cfg(test)]
+mod deadlines;
+#[cfg(test)]
+mod keeper;
+#[cfg(test)]
+mod layout;
+#[cfg(test)]
+mod leases;
+#[cfg(test)]
+mod letters;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod mark;
+#[cfg(test)]
+mod migrations;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod outcomes;
+#[cfg(test)]
+mod plans;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod reconnect;
+#[cfg(test)]
+mod settle;
+#[cfg(test)]
+mod shop;
+#[cfg(test)]
+mod tokens;
+#[cfg(test)]
+mod windows;

@@ -1,0 +1,26 @@
+//! Tests of the whole product: real processes, a real database, fake platforms over real HTTP. One binary, linked once.
+
+#[cfg(test)]
+mod api_killed;
+#[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod caller;
+#[cfg(test)]
+mod end_to_end;
+#[cfg(test)]
+mod ending;
+#[cfg(test)]
+mod fleet;
+#[cfg(test)]
+mod kill_matrix;
+#[cfg(test)]
+mod late_arrival;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod stop_and_cont;
+#[cfg(test)]
+mod times;
