@@ -7,6 +7,8 @@ mod architecture;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod end_to_end;
 #[cfg(test)]
 mod ending;

@@ -68,10 +68,11 @@ heads as materialized (
         and h.run_at <= (select t from clock) and h.state = 'queued'
         -- while another send of the bucket is unresolved, an exclusive job could only be turned away
         and (not h.exclusive or r.marked_job is null or h.id = r.marked_job)
+        -- a rider must not take the place of the job behind it
+        and not exists (select from charges c where c.org = h.org and c.owner = r.id and c.job = h.id and c.at is null)
       order by h.run_at, h.id
       limit least($4::int, r.slots, r.parts)
    ) j
-   where (r.org, j.id) not in (select k.org, k.id from riders k)
 ),
 ranked as materialized (
   select r.parts as room_parts, r.slots as room_slots, j.*,

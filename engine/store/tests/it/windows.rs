@@ -1,6 +1,6 @@
 //! Windows and priorities together: the bucket sleeps until the job whose turn it is fits, and no longer.
 
-use crate::outcomes::complete;
+use crate::outcomes::{complete, verify};
 use crate::shop::{QUEUE, Shop, window};
 use publisher::id::AccountId;
 use std::time::Duration;
@@ -87,6 +87,31 @@ async fn a_post_in_front_of_a_bulk_thread_keeps_it_from_overtaking() {
     assert!(shop.claim(10, shop.at(102)).await.jobs.is_empty());
     assert_eq!(shop.claim_one(shop.at(103)).await.job, thread);
     assert_eq!(shop.claim_one(shop.at(104)).await.job, bulk);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_look_does_not_hide_the_post_whose_turn_is_after_it() {
+    let shop = Shop::open().await;
+    shop.declare(QUEUE, &[window("w", "posts", 2, 1, 100_000)])
+        .await;
+    let account = shop.account().await;
+    shop.enqueue_many(account, 1, shop.at(0)).await;
+    let sent = shop.claim_one(shop.at(1)).await;
+    shop.mark(&sent, shop.at(2)).await.unwrap();
+    assert!(shop.settle(verify(&sent, 0), shop.at(3)).await);
+    // One unit is left. Of the waiting posts the older is in the class of the look, the other less urgent.
+    let older = shop.enqueue_many(account, 1, shop.at(4)).await;
+    let bulk = NewPost {
+        priority: 2,
+        ..shop.draft(account)
+    };
+    shop.enqueue(bulk, shop.at(5)).await;
+
+    let jobs = shop.claim(10, shop.at(6)).await.jobs;
+
+    let ids: Vec<_> = jobs.iter().map(|job| job.job).collect();
+    assert_eq!(ids, [sent.job, older[0]]);
     shop.close().await;
 }
 
