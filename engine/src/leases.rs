@@ -67,6 +67,9 @@ impl Leases {
     }
 }
 
+/// How long the last renewal is tried: it drops the leases of a worker that has settled everything, so that none stays alive.
+const LAST_WITHIN: Duration = Duration::from_secs(10);
+
 /// Renews until told to stop, and once more then.
 pub(crate) async fn renew(
     store: Store,
@@ -75,29 +78,40 @@ pub(crate) async fn renew(
     lease: Duration,
     stop: CancellationToken,
 ) {
-    loop {
-        let stopping = tokio::select! {
-            () = stop.cancelled() => true,
-            () = tokio::time::sleep(lease / 3) => false,
-        };
-        let (running, finished) = leases.split();
-        match store.renew_leases(worker, &running, &finished, lease).await {
-            Ok(extended) => {
-                leases.forget(&finished);
-                // A lost lease needs no action here: its fence refuses marks and settlements, and a receipt that still
-                // comes is kept as late.
-                let lost = running.len() - extended.len().min(running.len());
-                if lost > 0 {
-                    tracing::warn!(
-                        lost,
-                        "leases were lost: the reaper has given their jobs to others"
-                    );
-                }
-            }
-            Err(error) => tracing::warn!(error = chain(&error), "leases could not be renewed"),
+    while tokio::time::timeout(lease / 3, stop.cancelled())
+        .await
+        .is_err()
+    {
+        renew_once(&store, worker, &leases, lease).await;
+    }
+    let last = async {
+        while !renew_once(&store, worker, &leases, lease).await {
+            tokio::time::sleep(lease / 20).await;
         }
-        if stopping {
-            return;
+    };
+    tokio::time::timeout(LAST_WITHIN, last).await.ok();
+}
+
+/// One heartbeat; false when the database did not take it.
+async fn renew_once(store: &Store, worker: WorkerId, leases: &Leases, lease: Duration) -> bool {
+    let (running, finished) = leases.split();
+    match store.renew_leases(worker, &running, &finished, lease).await {
+        Ok(extended) => {
+            leases.forget(&finished);
+            // A lost lease needs no action here: its fence refuses marks and settlements, and a receipt that still comes is
+            // kept as late.
+            let lost = running.len() - extended.len().min(running.len());
+            if lost > 0 {
+                tracing::warn!(
+                    lost,
+                    "leases were lost: the reaper has given their jobs to others"
+                );
+            }
+            true
+        }
+        Err(error) => {
+            tracing::warn!(error = chain(&error), "leases could not be renewed");
+            false
         }
     }
 }
