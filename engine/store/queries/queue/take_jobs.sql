@@ -69,7 +69,7 @@ heads as materialized (
         -- while another send of the bucket is unresolved, an exclusive job could only be turned away
         and (not h.exclusive or r.marked_job is null or h.id = r.marked_job)
         -- a rider must not take the place of the job behind it
-        and not exists (select from charges c where c.org = h.org and c.owner = r.id and c.job = h.id and c.at is null)
+        and (h.org, h.id) not in (select k.org, k.id from riders k)
       order by h.run_at, h.id
       limit least($4::int, r.slots, r.parts)
    ) j
