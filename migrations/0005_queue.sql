@@ -224,14 +224,44 @@ create table events (
 
 create index events_of on events (org, subject, created_at);
 
--- What a reader sees of a post: the stored status, refined by its live job.
+-- What a reader sees of a post: the stored status refined by its live job, its account and media, and why it waits.
 create view shown_posts as
-select p.*,
-       case when p.status <> 'queued' then p.status
-            when j.state = 'running' or j.checkpoint is not null or j.receipt is not null or j.sent_claim is not null
-              then 'publishing'
-            else 'queued'
-       end as shown,
-       j.id as job, j.state as job_state, j.hold_reason, j.run_at, j.give_up_at, j.bucket, j.queue
+select p.*, s.shown, j.id as job, j.run_at, j.give_up_at,
+       a.platform_account_id, a.display_name, a.handle,
+       coalesce((select jsonb_agg(jsonb_build_object('mediaId', m.media, 'kind', m.kind, 'altText', m.alt_text)
+                                  order by m.position)
+                   from post_media m where m.org = p.org and m.post = p.id), '[]') as media,
+       w.reason as waiting_reason, w.since as waiting_since, w.until as waiting_until
   from posts p
-  left join jobs j on j.org = p.org and j.kind = 'publish' and j.subject = p.id;
+  left join jobs j on j.org = p.org and j.kind = 'publish' and j.subject = p.id
+  left join accounts a on a.org = p.org and a.id = p.account
+ cross join lateral (
+   select case when p.status <> 'queued' then p.status
+               when j.state = 'running' or j.checkpoint is not null or j.receipt is not null or j.sent_claim is not null
+                 then 'publishing'
+               else 'queued' end as shown
+ ) s
+  left join lateral (
+    -- the first reason that applies; the order is the vocabulary's
+    select case when j.hold_reason = 'account_needs_reauth' or a.status = 'needs_reauth' then 'account_needs_reauth'
+                when b.paused or j.hold_reason = 'operator' then 'account_paused'
+                when q.paused then 'platform_paused'
+                when j.run_at > clock_timestamp() and j.run_at is not distinct from p.scheduled_at then 'not_due'
+                when j.run_at > clock_timestamp() then 'platform_backoff'
+                when greatest(b.blocked_until, q.blocked_until) > clock_timestamp() then 'platform_backoff'
+                when b.limited_by = 'slots' then 'slots'
+                when b.limited_by = 'verifying' then 'after_other'
+                when b.limited_by is not null then 'account_limit'
+                when not exists (select from workers k where p.platform = any(k.queues) and not k.stopping
+                                    and k.seen_at > clock_timestamp() - interval '2 minutes') then 'no_worker'
+           end as reason,
+           p.created_at as since,
+           case when b.paused or q.paused or j.hold_reason is not null then null
+                when j.run_at > clock_timestamp() then j.run_at
+                when greatest(b.blocked_until, q.blocked_until) > clock_timestamp()
+                  then greatest(b.blocked_until, q.blocked_until)
+                when b.limited_by is not null and b.ready_at < 'infinity' then b.ready_at end as until
+      from buckets b
+      join queues q on q.name = b.queue
+     where s.shown = 'queued' and b.org = j.org and b.id = j.bucket
+  ) w on true;
