@@ -1,5 +1,6 @@
 //! What a connector declares, as rows of `limits`.
 
+use publisher::Scope;
 use store::queue::DeclaredLimit;
 
 /// A connector's quotas as rows of `limits`.
@@ -8,6 +9,15 @@ pub(super) fn declared(connector: &publisher::Connector) -> Vec<DeclaredLimit> {
         .quotas
         .iter()
         .map(|quota| {
+            if quota.scope != Scope::Account {
+                let (queue, limit, scope) = (connector.platform, quota.name, quota.scope.word());
+                tracing::warn!(
+                    queue,
+                    limit,
+                    scope,
+                    "a limit of this scope is stored, and claims do not heed it"
+                );
+            }
             let (kind, max_units, window_ms) = match quota.bound {
                 publisher::Bound::Window { max, window } => {
                     ("window", max, i64::try_from(window.as_millis()).ok())
