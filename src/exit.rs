@@ -3,7 +3,7 @@
 //! An error that is no [`Stop`] ends with [`Exit::Failed`]; its chain of causes is printed once, by `main`.
 
 use crate::config::Problems;
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 /// The exit codes that scripts may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +74,7 @@ impl std::error::Error for Stop {}
 
 /// The code that an error ends with. A reader that closed our output early got what it wanted.
 pub(crate) fn code_of(error: &anyhow::Error) -> Exit {
-    let closed = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
-    if error
-        .chain()
-        .any(|cause| cause.downcast_ref().is_some_and(closed))
-    {
+    if is_closed_output(error) {
         return Exit::Done;
     }
     if error.is::<Problems>() {
@@ -87,6 +83,29 @@ pub(crate) fn code_of(error: &anyhow::Error) -> Exit {
     error
         .downcast_ref::<Stop>()
         .map_or(Exit::Failed, |stop| stop.exit)
+}
+
+/// What an error says, with its causes; what an effect has repeated from its cause already is said once.
+pub(crate) fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.ends_with(&cause) {
+            continue;
+        }
+        if !told.is_empty() {
+            told.push_str(": ");
+        }
+        told.push_str(&cause);
+    }
+    told
+}
+
+/// Whether writing our own output failed. A broken pipe deeper down is another's: a database or a server that went away.
+fn is_closed_output(error: &anyhow::Error) -> bool {
+    let text = error.downcast_ref().map(io::Error::kind);
+    let document = error.downcast_ref::<serde_json::Error>();
+    let kind = text.or_else(|| document.and_then(serde_json::Error::io_error_kind));
+    kind == Some(io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]
@@ -113,7 +132,26 @@ mod tests {
 
     #[test]
     fn a_closed_output_is_no_failure() {
-        let closed = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-        assert_eq!(code_of(&anyhow::Error::from(closed)), Exit::Done);
+        let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert_eq!(code_of(&anyhow::Error::from(closed())), Exit::Done);
+        let document = serde_json::Error::io(closed());
+        assert_eq!(code_of(&anyhow::Error::from(document)), Exit::Done);
+    }
+
+    #[test]
+    fn a_cause_that_was_repeated_is_told_once() {
+        let twice = deep_down(io::Error::other("no such role")).context("the database refused");
+        assert_eq!(told(&twice), "the database refused: no such role");
+    }
+
+    #[test]
+    fn a_connection_that_broke_is_a_failure() {
+        let broken = deep_down(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(code_of(&broken), Exit::Failed);
+    }
+
+    /// An error with `cause` in its chain, as a database's or an HTTP client's is.
+    fn deep_down(cause: io::Error) -> anyhow::Error {
+        io::Error::other(cause).into()
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     cli::{Cli, Command},
     cmd::serve::Parts,
     config::{Config, Needs, Problem, Problems},
-    exit::{Exit, Stop, code_of},
+    exit::{Exit, Stop, code_of, told},
     output::Output,
 };
 use anstyle::{AnsiColor, Style};
@@ -120,16 +120,16 @@ fn report(error: &anyhow::Error, exit: Exit, json: bool) {
     let message = if error.is::<Stop>() {
         error.to_string()
     } else {
-        format!("{error:#}")
+        told(error)
     };
     if json {
-        let mut told =
+        let mut document =
             json!({ "error": { "message": message, "remedy": remedy, "exit": exit as u8 } });
         if let Some(Problems(all)) = error.downcast_ref() {
-            told["error"]["message"] = "the configuration cannot be used".into();
-            told["error"]["problems"] = json!(all);
+            document["error"]["message"] = "the configuration cannot be used".into();
+            document["error"]["problems"] = json!(all);
         }
-        anstream::eprintln!("{told}");
+        anstream::eprintln!("{document}");
         return;
     }
     anstream::eprintln!("{ALARM}postrider:{ALARM:#} {message}");

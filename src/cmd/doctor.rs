@@ -3,7 +3,7 @@
 use crate::{
     cli::DoctorArgs,
     config::{Config, Problem, Setting},
-    exit::Exit,
+    exit::{Exit, told},
     output::{Output, verdict},
     wiring::{self, Part},
 };
@@ -126,7 +126,7 @@ fn connectors(registry: anyhow::Result<Registry>) -> Check {
         Err(error) => {
             return Check::bad(
                 "connectors",
-                format!("{error:#}"),
+                told(&error),
                 "correct the addresses of the platforms",
             );
         }
@@ -150,11 +150,11 @@ async fn database(args: &DoctorArgs, config: &Config, store: &Store) -> Vec<Chec
         Ok(answer) => answer,
         Err(error) => {
             let shown = config.database_shown().unwrap_or_default();
-            let message = format!("{shown} does not answer: {:#}", anyhow::Error::from(error));
+            let message = format!("{shown} does not answer: {}", told(&error.into()));
             return vec![Check::bad(
                 "database",
                 message,
-                "see that PostgreSQL runs and that DATABASE_URL names it",
+                "see that PostgreSQL runs, and that DATABASE_URL has its address, a database of it, and a role with its password",
             )];
         }
     };
@@ -220,11 +220,7 @@ async fn schema(store: &Store) -> (Check, bool) {
             "newer than this build",
             "run the newer build of postrider",
         ),
-        Err(error) => Check::bad(
-            "schema",
-            format!("{:#}", anyhow::Error::from(error)),
-            "grant this role its schema",
-        ),
+        Err(error) => Check::bad("schema", told(&error.into()), "grant this role its schema"),
     };
     (check, false)
 }
@@ -238,11 +234,7 @@ async fn master_keys(store: &Store, vault: Option<&Vault>) -> Check {
     let canaries = match store.list_canaries().await {
         Ok(canaries) => canaries,
         Err(error) => {
-            return Check::bad(
-                NAME,
-                format!("{:#}", anyhow::Error::from(error)),
-                "run it again",
-            );
+            return Check::bad(NAME, told(&error.into()), "run it again");
         }
     };
     let mut wrong = Vec::new();
@@ -289,11 +281,7 @@ async fn invariants(store: &Store) -> Check {
                 "docs/INVARIANTS.md says what each one means; please report this",
             )
         }
-        Err(error) => Check::bad(
-            "invariants",
-            format!("{:#}", anyhow::Error::from(error)),
-            "run it again",
-        ),
+        Err(error) => Check::bad("invariants", told(&error.into()), "run it again"),
     }
 }
 
