@@ -15,9 +15,12 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused in this state.
 Configuration comes from the environment; `postrider doctor` lists every variable.";
 
+/// The heading of what every verb takes, in `--help`.
+const EVERY_VERB: &str = "Options of every verb";
+
 /// Publishes posts to social platforms, once each, and survives what happens in between.
 #[derive(Debug, Parser)]
-#[command(name = "postrider", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(name = "postrider", version, after_help = EXIT_CODES, arg_required_else_help = true, term_width = 80)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -29,13 +32,13 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
     /// Print one JSON document on stdout instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERY_VERB)]
     pub(crate) json: bool,
     /// How log lines on stderr look; overrides POSTRIDER_LOG_FORMAT
-    #[arg(long, global = true, value_name = "FORMAT")]
+    #[arg(long, global = true, help_heading = EVERY_VERB, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
     /// What is logged, such as `debug` or `info,store=trace`; overrides POSTRIDER_LOG
-    #[arg(long, global = true, value_name = "LEVELS")]
+    #[arg(long, global = true, help_heading = EVERY_VERB, value_name = "LEVELS")]
     pub(crate) log: Option<String>,
 }
 
@@ -131,7 +134,7 @@ pub(crate) struct CreateKey {
     /// What the key is called in lists
     #[arg(long, value_name = "NAME", default_value = "command line", value_parser = name::<100>)]
     pub(crate) name: String,
-    /// Make a test key (lmp_test_…), which publishes nothing on a platform
+    /// Make a test key (lmp_test_…), which can read and is refused every write
     #[arg(long)]
     pub(crate) test: bool,
 }

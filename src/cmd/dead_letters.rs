@@ -82,7 +82,7 @@ async fn list(ask: &ListLetters, store: &Store, output: Output) -> anyhow::Resul
     output.table(&["letter", "class", "account", "ended"], rows.collect())?;
     match next {
         Some(next) => output.faint(format_args!("More: --cursor {next}")),
-        None => output.faint("Send one again: postrider dead-letters redrive LETTER"),
+        None => output.faint("Send an open one again: postrider dead-letters redrive LETTER"),
     }
 }
 
