@@ -276,7 +276,7 @@ pub(super) fn invite(facts: &Facts, told: &Told, state: &State, config: &Config,
         "/v1/posts",
         r#"{"targets":[{"accountId":"'$ACCOUNT'"}],"text":"'$(printf 'x%.0s' $(seq 301))'"}"#,
     ));
-    say.remark("the answer is cut off after the post took effect: it is looked for, after a quiet minute, and not sent again");
+    say.remark("the answer is cut off after the post took effect: it is looked for, found, and not sent again");
     say.command(&format!(
         "{}\n{}",
         fault("\"cut_after\""),
@@ -289,7 +289,7 @@ pub(super) fn invite(facts: &Facts, told: &Told, state: &State, config: &Config,
         post("Survives kill -9")
     ));
     say.command(&format!(
-        "kill -9 {} {}; curl -s -X POST $FAKE/_fake/release",
+        "sleep 2; kill -9 {} {}; curl -s -X POST $FAKE/_fake/release",
         facts.pids.worker[0], facts.pids.worker[1]
     ));
     say.remark("a dead letter: the platform refuses; look at it, and send it again");
