@@ -4,6 +4,7 @@
 //! what the platform answered. A batch that Postgres refuses is split to singles, and the one that fails alone is written in its
 //! minimal form.
 
+mod announce;
 mod expired;
 mod publish;
 mod refresh;

@@ -1,7 +1,8 @@
 //! Settlements that nobody reported: a lease that is over, and the least that can be written of one that Postgres refuses.
 
+use super::announce::announce;
 use super::publish::{fingerprint, wire_words};
-use super::row::{DEATHS_MAX, FAILURES_MAX, LOOKS_MAX, announce, kind_of, millis};
+use super::row::{DEATHS_MAX, FAILURES_MAX, LOOKS_MAX, kind_of, millis};
 use crate::backoff::seed_of;
 use crate::decide::{Dead, Report, Settlement as Decision, Tries, decide};
 use publisher::id::DeadLetterId;

@@ -1,6 +1,6 @@
 //! What a decision means for a post: its status, its receipt or its error, its dead letter, and the event that tells of it.
 
-use super::row::announce;
+use super::announce::announce;
 use crate::attempt::Work;
 use crate::decide::{Dead, Settlement as Decision};
 use crate::events;

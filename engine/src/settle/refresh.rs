@@ -1,6 +1,6 @@
 //! What a decision means for a token refresh: fresh tokens, or an account that needs its owner.
 
-use super::row::announce;
+use super::announce::announce;
 use crate::decide::Settlement as Decision;
 use crate::events;
 use base64::Engine as _;

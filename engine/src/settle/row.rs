@@ -258,12 +258,6 @@ fn failure_of(decision: &Decision) -> Option<&Failure> {
     }
 }
 
-pub(super) fn announce(row: &mut Settlement, event: &'static str, data: Value) {
-    row.event = Some(Uuid::now_v7());
-    row.event_type = Some(event);
-    row.event_data = Some(data);
-}
-
 fn host_of(
     post: &LoadedPost,
     decision: &Decision,
