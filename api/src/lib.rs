@@ -39,15 +39,21 @@ use axum::{
 /// The routes of the API over `state`, every answer in its final shape.
 pub fn router(state: State) -> Router {
     let post_list = || get(posts::list::list).post(posts::create::create);
-    let one_post = || get(posts::one::get).delete(posts::one::cancel);
+    let one_post = || {
+        get(posts::one::get)
+            .patch(posts::change::patch)
+            .delete(posts::one::cancel)
+    };
     Router::new()
         .route("/", get(index::show))
         .route("/health", get(health::alive))
         .route("/ready", get(health::ready))
         .route("/v1/posts", post_list())
         .route("/v1/posts/{id}", one_post())
+        .route("/v1/posts/{id}/retry", post(posts::change::retry))
         .route("/posts", post_list())
         .route("/posts/{id}", one_post())
+        .route("/posts/{id}/retry", post(posts::change::retry))
         .route("/v1/batches/{id}", get(posts::one::batch))
         .route("/v1/media", get(media::list).post(media::upload))
         .route("/v1/accounts", get(accounts::list))

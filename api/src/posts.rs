@@ -5,6 +5,7 @@
 //! The first three only collect violations, so that one answer names them all.
 
 mod answer;
+pub(crate) mod change;
 pub(crate) mod create;
 mod draft;
 mod judge;

@@ -1,12 +1,17 @@
-//! Door 1: accept, wait, cancel, connect, for the API and the command line.
+//! Door 1: accept, wait, cancel, edit, retry, connect, for the API and the command line.
 
 mod accept;
+mod compose;
 mod connect;
+mod edit;
 mod keys;
+mod retry;
 mod wait;
 
-pub use accept::{Acceptance, Replay, Submission, Target, TargetMedia};
+pub use accept::{Acceptance, Replay, Submission, Target};
+pub use compose::TargetMedia;
 pub use connect::{ConnectRequest, Connected};
+pub use edit::Edit;
 pub use keys::{CreatedKey, Environment, NewKeyRequest};
 pub use wait::WaitEnd;
 

@@ -3,11 +3,11 @@
 use publisher::id::{DeadLetterId, OrgId, PostId};
 use std::time::Duration;
 use store::queue::Redrive;
-use store::{Store, StoreError};
+use store::{LetterRow, Store, StoreError};
 use uuid::Uuid;
 
 /// How long a redriven post may take.
-const REDRIVE_GIVE_UP: Duration = Duration::from_hours(24);
+pub(crate) const REDRIVE_GIVE_UP: Duration = Duration::from_hours(24);
 
 /// The operator's door.
 #[derive(Clone, Debug)]
@@ -26,6 +26,40 @@ pub struct RedriveRequest {
     pub by: String,
     /// Send an ambiguous one without a look first: the operator has checked that nothing is there.
     pub blind: bool,
+}
+
+/// Which dead letter is to be closed, why, and on whose word.
+#[derive(Clone, Debug)]
+pub struct DiscardRequest {
+    /// The letter's id, or its post's.
+    pub letter: Uuid,
+    /// Only within this organisation.
+    pub org: Option<OrgId>,
+    /// Who wants it.
+    pub by: String,
+    /// Why nothing is to be sent.
+    pub reason: String,
+}
+
+/// Why a dead letter was not discarded.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscardError {
+    /// No such letter (in this organisation).
+    #[error("there is no dead letter with this id, and no post with this id has one")]
+    NotFound,
+    /// Somebody has dealt with it.
+    #[error("the dead letter is not open any more: {how} by {by} at {at}")]
+    NotOpen {
+        /// How.
+        how: String,
+        /// Who.
+        by: String,
+        /// When.
+        at: String,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// A dead letter is on its way again.
@@ -84,30 +118,58 @@ impl Console {
             by: request.by,
             blind: request.blind,
             give_up_after: REDRIVE_GIVE_UP,
+            scheduled_at: None,
         };
         if letter.resolved_at.is_none()
-            && let Some(post) = self.store.redrive(&ask).await?
+            && let Some(requeued) = self.store.redrive(&ask).await?
         {
             return Ok(Redriven {
-                post,
+                post: requeued.post,
                 looks_first: letter.sent_at.is_some() && !request.blind,
             });
         }
+        let Closed { how, by, at } = self.closed(letter, request.org).await?;
+        Err(RedriveError::NotOpen { how, by, at })
+    }
+
+    /// Closes an open dead letter without sending anything; its post stays as it ended.
+    ///
+    /// A receipt that comes late still publishes the post: what is public is public.
+    pub async fn discard(&self, request: DiscardRequest) -> Result<LetterRow, DiscardError> {
+        let Some(letter) = self.store.get_letter(request.letter, request.org).await? else {
+            return Err(DiscardError::NotFound);
+        };
+        let discarded = letter.resolved_at.is_none()
+            && self
+                .store
+                .discard_letter(letter.org, letter.id, &request.by, &request.reason)
+                .await?;
+        if discarded {
+            let now = self.store.get_letter(letter.id.uuid(), None).await?;
+            return now.ok_or(DiscardError::NotFound);
+        }
+        let Closed { how, by, at } = self.closed(letter, request.org).await?;
+        Err(DiscardError::NotOpen { how, by, at })
+    }
+
+    /// Who dealt with a letter, how and when.
+    async fn closed(&self, letter: LetterRow, org: Option<OrgId>) -> Result<Closed, StoreError> {
         let now = self
             .store
-            .get_letter(letter.id.uuid(), request.org)
+            .get_letter(letter.id.uuid(), org)
             .await?
             .unwrap_or(letter);
-        Err(RedriveError::NotOpen {
-            how: now
-                .resolved_how
-                .unwrap_or_else(|| "being dealt with".to_owned()),
-            by: now
-                .resolved_by
-                .unwrap_or_else(|| "somebody else".to_owned()),
-            at: now
-                .resolved_at
-                .map_or_else(|| "this moment".to_owned(), |at| at.to_rfc3339()),
+        let said = |word: Option<String>, unknown: &str| word.unwrap_or_else(|| unknown.to_owned());
+        Ok(Closed {
+            how: said(now.resolved_how, "being dealt with"),
+            by: said(now.resolved_by, "somebody else"),
+            at: said(now.resolved_at.map(|at| at.to_rfc3339()), "this moment"),
         })
     }
+}
+
+struct Closed {
+    how: String,
+    by: String,
+    at: String,
 }

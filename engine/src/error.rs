@@ -1,5 +1,6 @@
-//! What accepting and connecting can come to, other than well.
+//! What accepting, editing, retrying and connecting can come to, other than well.
 
+use chrono::{DateTime, Utc};
 use publisher::{Failure, Violation};
 use std::error::Error;
 use store::StoreError;
@@ -31,6 +32,82 @@ pub enum AcceptError {
     #[error("an account is no longer connected")]
     AccountGone,
     /// This build does not serve the platform of a target.
+    #[error("platform {platform} is not enabled here")]
+    PlatformGone {
+        /// Which.
+        platform: String,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a post was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// No such post.
+    #[error("there is no such post")]
+    NotFound,
+    /// It has begun, or has ended.
+    #[error("only a post that has not begun can be changed; this one is {status}")]
+    Begun {
+        /// Its shown status.
+        status: String,
+    },
+    /// Its time has come, or it never had one.
+    #[error("only a post whose time is still to come can be changed")]
+    Window {
+        /// Its time.
+        scheduled_at: Option<DateTime<Utc>>,
+    },
+    /// The new time is not at least a second ahead.
+    #[error("the new time is not at least one second in the future")]
+    TooSoon,
+    /// The post as it would be breaks rules: all of them.
+    #[error("{} rules are broken", .0.len())]
+    Preflight(Vec<TargetViolation>),
+    /// This build does not serve its platform.
+    #[error("platform {platform} is not enabled here")]
+    PlatformGone {
+        /// Which.
+        platform: String,
+    },
+    /// Others changed the post again and again meanwhile.
+    #[error("the post is being changed by others at this moment")]
+    Contended,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a post was not sent again.
+#[derive(Debug, thiserror::Error)]
+pub enum RetryError {
+    /// No such post.
+    #[error("there is no such post")]
+    NotFound,
+    /// It waits, is under way, or is public.
+    #[error("only a failed, rejected or canceled post can be retried; this one is {status}")]
+    Status {
+        /// Its shown status.
+        status: String,
+    },
+    /// An operator has closed its dead letter.
+    #[error("the post's dead letter was discarded")]
+    Discarded,
+    /// Its account is not connected any more.
+    #[error("the post's account is no longer connected")]
+    AccountMissing,
+    /// Somebody else was faster, or its account has another post to look for first.
+    #[error("the post changed while it was being retried")]
+    Raced,
+    /// It may be public: it is looked for at once, and cannot be put off.
+    #[error("the post may be public already; it is looked for at once and cannot be scheduled")]
+    LooksFirst,
+    /// The new time is not at least a second ahead.
+    #[error("the new time is not at least one second in the future")]
+    TooSoon,
+    /// This build does not serve its platform.
     #[error("platform {platform} is not enabled here")]
     PlatformGone {
         /// Which.

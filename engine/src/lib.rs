@@ -2,9 +2,9 @@
 //!
 //! Three doors, and nothing else:
 //!
-//! * [`Client`]: accept, wait, cancel, connect (the API and the command line)
+//! * [`Client`]: accept, wait, cancel, edit, retry, connect (the API and the command line)
 //! * [`Runtime`]: claim, attempt, settle (worker processes)
-//! * [`Console`]: inspect and redrive (operators)
+//! * [`Console`]: redrive and discard (operators)
 //!
 //! ```text
 //!               accept                    claim (through the bucket)
@@ -40,11 +40,11 @@ mod settle;
 pub use backoff::{BACKOFF_FIRST, BACKOFF_MAX, backoff};
 pub use canary::{CanaryError, check_canaries};
 pub use client::{
-    Acceptance, Client, ClientConfig, ConnectRequest, Connected, CreatedKey, Environment,
+    Acceptance, Client, ClientConfig, ConnectRequest, Connected, CreatedKey, Edit, Environment,
     NewKeyRequest, Replay, Submission, Target, TargetMedia, WaitEnd,
 };
-pub use console::{Console, RedriveError, RedriveRequest, Redriven};
-pub use error::{AcceptError, ConnectError, TargetViolation};
+pub use console::{Console, DiscardError, DiscardRequest, RedriveError, RedriveRequest, Redriven};
+pub use error::{AcceptError, ConnectError, EditError, RetryError, TargetViolation};
 pub use library::{Library, LibraryError, LibraryLimits, Upload};
 pub use runtime::{Runtime, RuntimeConfig, RuntimeError, Stop};
-pub use store::queue::Remembered;
+pub use store::queue::{Remembered, Requeued};

@@ -156,7 +156,8 @@ async fn keep_inline(
     Ok(stored)
 }
 
-async fn keep(
+/// Stores one file and returns its id.
+pub(super) async fn keep(
     state: &State,
     caller: &Caller,
     profile: ProfileId,

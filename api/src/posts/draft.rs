@@ -1,4 +1,4 @@
-//! The body of `POST /v1/posts` as it may arrive: every field optional, because what is missing is judged with the rest.
+//! The bodies of `POST /v1/posts` and of what changes a post, as they may arrive: every field optional, because what is missing is judged with the rest.
 
 use crate::json::Object;
 use serde::Deserialize;
@@ -50,4 +50,20 @@ pub(super) struct MediaDraft {
 #[derive(Debug, Deserialize)]
 pub(super) struct CommentDraft {
     pub(super) text: Option<String>,
+}
+
+/// The body of `PATCH /v1/posts/:id`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChangeDraft {
+    pub(super) scheduled_at: Option<String>,
+    pub(super) text: Option<String>,
+    pub(super) media: Option<Vec<Object<MediaDraft>>>,
+}
+
+/// The body of `POST /v1/posts/:id/retry`; it may be missing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RetryDraft {
+    pub(super) scheduled_at: Option<String>,
 }

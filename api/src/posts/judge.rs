@@ -10,10 +10,13 @@ use crate::{
     problem::{Code, Violation},
 };
 use engine::TargetViolation;
-use publisher::{FirstComment, Media, Post, id::PostId};
+use publisher::{
+    FirstComment, Media, Post,
+    id::{PostId, ProfileId},
+};
 use serde_json::Value;
 use std::collections::HashMap;
-use store::{AccountRow, MediaRow, StoreError};
+use store::{AccountRow, MediaRow, PostRow, StoreError};
 
 /// Longer ids are none of ours.
 const MEDIA_ID_CHARS: usize = 26;
@@ -37,7 +40,12 @@ pub(super) async fn preflight(
     accounts: &[Option<AccountRow>],
     found: &mut Vec<Violation>,
 ) -> Result<(), StoreError> {
-    let files = Files::load(state, caller, request).await?;
+    let items = request
+        .targets
+        .iter()
+        .filter_map(|target| target.content.as_ref())
+        .flat_map(|content| &content.media);
+    let files = Files::load(state, caller, caller.pin, items, &request.inline).await?;
     for (at, (target, account)) in request.targets.iter().zip(accounts).enumerate() {
         let (Some(content), Some(account)) = (&target.content, account) else {
             continue;
@@ -45,7 +53,7 @@ pub(super) async fn preflight(
         let Some(connector) = state.client().registry().get(&account.platform) else {
             continue;
         };
-        match files.post(at, content) {
+        match files.post(Some(at), content) {
             Ok(post) => {
                 let report = connector.publisher.preflight(&post);
                 found.extend(report.violations.into_iter().map(|violation| {
@@ -62,28 +70,93 @@ pub(super) async fn preflight(
     Ok(())
 }
 
-/// A violation of a platform's rule, as the caller reads it.
+/// A changed post, as far as it is new.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effective<'a> {
+    pub(super) text: &'a str,
+    pub(super) media: &'a [Item],
+    /// The one profile whose files may be used, if the media are new and the key is pinned.
+    pub(super) pin: Option<ProfileId>,
+    /// Files that came inside the request.
+    pub(super) inline: &'a [Vec<u8>],
+}
+
+/// Asks the rules of a post's platform about what it would become.
+pub(super) async fn preflight_change(
+    state: &State,
+    caller: &Caller,
+    post: &PostRow,
+    effective: Effective<'_>,
+    found: &mut Vec<Violation>,
+) -> Result<(), StoreError> {
+    let Some(connector) = state.client().registry().get(&post.platform) else {
+        return Ok(());
+    };
+    let Effective {
+        text,
+        media,
+        pin,
+        inline,
+    } = effective;
+    let files = Files::load(state, caller, pin, media.iter(), inline).await?;
+    let comment = post.first_comment.as_ref();
+    let content = Content {
+        text: text.to_owned(),
+        media: media.to_vec(),
+        first_comment: comment.and_then(|comment| comment["text"].as_str().map(str::to_owned)),
+        options: post.options.as_object().cloned().unwrap_or_default(),
+    };
+    match files.post(None, &content) {
+        Ok(composed) => {
+            let report = connector.publisher.preflight(&composed);
+            let told = report.violations.into_iter().map(|violation| {
+                told_change(TargetViolation {
+                    target: 0,
+                    platform: post.platform.clone(),
+                    violation,
+                })
+            });
+            found.extend(told);
+        }
+        Err(missing) => found.extend(missing),
+    }
+    Ok(())
+}
+
+/// A violation of a platform's rule in one target of a request, as the caller reads it.
 pub(super) fn told(found: TargetViolation) -> Violation {
+    let target = found.target;
+    told_at(found, Some(target))
+}
+
+/// The same in a change of one post.
+pub(super) fn told_change(found: TargetViolation) -> Violation {
+    told_at(found, None)
+}
+
+fn told_at(found: TargetViolation, at: Option<usize>) -> Violation {
     let TargetViolation {
-        target,
         platform,
         violation,
+        ..
     } = found;
     let code = if violation.rule == "media.unknown" {
         Code::NotFound
     } else {
         Code::PreflightFailed
     };
-    let told = Violation::new(
-        violation.rule,
-        format!("targets.{target}.{}", violation.path),
-        violation.message,
-    );
-    let told = told.target(target).platform(platform).code(code);
-    match violation.remediation {
-        Some(remedy) => told.remedy(remedy),
-        None => told,
-    }
+    let path = format!("{}{}", prefix(at), violation.path);
+    let mut told = Violation::new(violation.rule, path, violation.message)
+        .platform(platform)
+        .code(code);
+    told.target = at;
+    told.remediation = violation.remediation;
+    told
+}
+
+/// Where the fields of a target stand in its request.
+fn prefix(at: Option<usize>) -> String {
+    at.map(|at| format!("targets.{at}.")).unwrap_or_default()
 }
 
 fn recognise(bytes: &[u8]) -> Option<&'static str> {
@@ -98,12 +171,13 @@ struct Files {
 }
 
 impl Files {
-    async fn load(state: &State, caller: &Caller, request: &Request) -> Result<Self, StoreError> {
-        let items = request
-            .targets
-            .iter()
-            .filter_map(|target| target.content.as_ref())
-            .flat_map(|content| &content.media);
+    async fn load(
+        state: &State,
+        caller: &Caller,
+        pin: Option<ProfileId>,
+        items: impl Iterator<Item = &Item>,
+        inline: &[Vec<u8>],
+    ) -> Result<Self, StoreError> {
         let mut ids: Vec<String> = items
             .filter_map(|item| match &item.source {
                 Source::Library(id) if id.len() == MEDIA_ID_CHARS => Some(id.clone()),
@@ -119,8 +193,8 @@ impl Files {
         };
         let visible = rows
             .into_iter()
-            .filter(|row| caller.pin.is_none_or(|pin| pin == row.profile));
-        let inline = request.inline.iter().map(|bytes| {
+            .filter(|row| pin.is_none_or(|pin| pin == row.profile));
+        let inline = inline.iter().map(|bytes| {
             (
                 recognise(bytes),
                 u64::try_from(bytes.len()).unwrap_or(u64::MAX),
@@ -132,14 +206,18 @@ impl Files {
         })
     }
 
-    /// The post as the platform's rules see it. Errors: what is wrong with its files.
-    fn post(&self, at: usize, content: &Content) -> Result<Post, Vec<Violation>> {
+    /// The post as the platform's rules see it; `at` is its target, if it is one of several. Errors: what is wrong with its
+    /// files.
+    fn post(&self, at: Option<usize>, content: &Content) -> Result<Post, Vec<Violation>> {
         let mut missing = Vec::new();
         let mut media = Vec::with_capacity(content.media.len());
         for (index, item) in content.media.iter().enumerate() {
-            match self.file(item, &format!("targets.{at}.media.{index}")) {
+            match self.file(item, &format!("{}media.{index}", prefix(at))) {
                 Ok(file) => media.push(file),
-                Err(violation) => missing.push(violation.target(at)),
+                Err(mut violation) => {
+                    violation.target = at;
+                    missing.push(violation);
+                }
             }
         }
         if !missing.is_empty() {

@@ -79,7 +79,12 @@ pub(crate) async fn batch(
         .ok_or_else(missing)
 }
 
-async fn find(state: &State, caller: &Caller, id: Option<PostId>) -> Result<PostRow, Problem> {
+/// A post that the caller may see.
+pub(super) async fn find(
+    state: &State,
+    caller: &Caller,
+    id: Option<PostId>,
+) -> Result<PostRow, Problem> {
     let missing = || caller.not_found("post");
     let found = state
         .client()

@@ -1,7 +1,10 @@
 //! The rules about a request that need nobody's answer: presence, lengths, formats, contradictions.
 
+mod change;
 mod media;
 mod target;
+
+pub(super) use change::{Change, judge_change, judge_time};
 
 use super::draft::{CommentDraft, Draft, TargetDraft};
 use crate::{json::Object, problem::Violation, wire::unknown_field};

@@ -7,6 +7,8 @@ mod app;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod database_away;
 #[cfg(test)]
 mod edge;

@@ -1,15 +1,16 @@
 //! Accepting: judge every target by its platform's rules, then store everything or nothing.
 
 use super::Client;
+use super::compose::{Content, TargetMedia, compose};
 use crate::error::{AcceptError, TargetViolation};
 use chrono::{DateTime, Utc};
 use publisher::id::{ApiKeyId, BatchId, JobId, OrgId, PostId};
-use publisher::{Connector, FirstComment, Media, MediaKind, Post, Report, Warning};
+use publisher::{Connector, Post, Warning};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use store::queue::{Accepted, NewBatch, NewPost, NewPostMedia, Remembered};
+use store::queue::{Accepted, NewBatch, NewPost, Remembered};
 use store::{AccountRow, MediaRow, StoreError};
 
 /// One request, its shape checked and its accounts resolved.
@@ -52,17 +53,6 @@ pub struct Target {
     pub publish_within: Option<Duration>,
     /// About this target.
     pub warnings: Vec<Warning>,
-}
-
-/// A file of the library used by a target.
-#[derive(Clone, Debug)]
-pub struct TargetMedia {
-    /// The library's id.
-    pub id: String,
-    /// What the caller calls it.
-    pub kind: MediaKind,
-    /// Text for those who cannot see it.
-    pub alt_text: Option<String>,
 }
 
 /// A request was accepted.
@@ -177,7 +167,8 @@ impl Client {
     }
 
     async fn judge(&self, submission: &Submission) -> Result<Vec<NewPost>, AcceptError> {
-        let library = self.find_media(submission).await?;
+        let media = submission.targets.iter().flat_map(|target| &target.media);
+        let library = self.find_media(submission.org, media).await?;
         let mut violations = Vec::new();
         let mut posts = Vec::with_capacity(submission.targets.len());
         for (index, target) in submission.targets.iter().enumerate() {
@@ -188,7 +179,13 @@ impl Client {
                 });
             };
             let id = PostId::new();
-            let (post, mut report) = compose(id, target, &library);
+            let content = Content {
+                text: &target.text,
+                media: &target.media,
+                first_comment: target.first_comment.as_deref(),
+                options: &target.options,
+            };
+            let (post, mut report) = compose(id, content, &library);
             let judged = connector.publisher.preflight(&post);
             report.violations.extend(judged.violations);
             report.warnings.extend(judged.warnings);
@@ -212,21 +209,19 @@ impl Client {
         }
     }
 
-    async fn find_media(
+    /// The files of the library that are named, by id.
+    pub(super) async fn find_media(
         &self,
-        submission: &Submission,
+        org: OrgId,
+        media: impl Iterator<Item = &TargetMedia>,
     ) -> Result<HashMap<String, MediaRow>, StoreError> {
-        let mut ids: Vec<String> = submission
-            .targets
-            .iter()
-            .flat_map(|target| target.media.iter().map(|media| media.id.clone()))
-            .collect();
+        let mut ids: Vec<String> = media.map(|media| media.id.clone()).collect();
         ids.sort_unstable();
         ids.dedup();
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
-        let rows = self.store.find_media(submission.org, &ids).await?;
+        let rows = self.store.find_media(org, &ids).await?;
         Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
     }
 
@@ -270,63 +265,7 @@ impl Client {
             may_wait: scheduled,
             exclusive: connector.habits.read_back.is_exclusive(),
             parts: connector.publisher.parts(post).max(1),
-            media: target
-                .media
-                .iter()
-                .map(|media| NewPostMedia {
-                    id: media.id.clone(),
-                    kind: kind_word(media.kind).to_owned(),
-                    alt_text: media.alt_text.clone(),
-                })
-                .collect(),
+            media: target.media.iter().map(TargetMedia::to_row).collect(),
         }
-    }
-}
-
-/// The post as its connector will see it, and what is already wrong with its media.
-fn compose(id: PostId, target: &Target, library: &HashMap<String, MediaRow>) -> (Post, Report) {
-    let mut report = Report::default();
-    let mut media = Vec::with_capacity(target.media.len());
-    for (n, wanted) in target.media.iter().enumerate() {
-        let Some(row) = library.get(&wanted.id) else {
-            report.violate(
-                "media.unknown",
-                format!("media.{n}.mediaId"),
-                format!(
-                    "there is no media {} in this organisation's library",
-                    wanted.id
-                ),
-                "upload the file with POST /v1/media and use the id it answers",
-            );
-            continue;
-        };
-        media.push(Media {
-            id: row.id.clone(),
-            kind: wanted.kind,
-            mime: row.content_type.clone(),
-            size_bytes: u64::try_from(row.size_bytes).unwrap_or(0),
-            width: row.width.and_then(|n| u32::try_from(n).ok()),
-            height: row.height.and_then(|n| u32::try_from(n).ok()),
-            alt_text: wanted.alt_text.clone(),
-        });
-    }
-    let first_comment = target
-        .first_comment
-        .as_ref()
-        .map(|text| FirstComment { text: text.clone() });
-    let post = Post {
-        id,
-        text: target.text.clone(),
-        media,
-        first_comment,
-        options: target.options.clone(),
-    };
-    (post, report)
-}
-
-const fn kind_word(kind: MediaKind) -> &'static str {
-    match kind {
-        MediaKind::Image => "image",
-        MediaKind::Video => "video",
     }
 }

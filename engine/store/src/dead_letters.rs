@@ -111,4 +111,25 @@ impl Store {
         .fetch_optional(&self.ordinary)
         .await?)
     }
+
+    /// Closes an open letter without sending anything; false when it was not open (any more).
+    pub async fn discard_letter(
+        &self,
+        org: OrgId,
+        letter: DeadLetterId,
+        by: &str,
+        why: &str,
+    ) -> Result<bool, StoreError> {
+        let row = sqlx::query_file!(
+            "queries/dead_letters/discard.sql",
+            org.uuid(),
+            letter.uuid(),
+            by,
+            why,
+            None::<DateTime<Utc>>
+        )
+        .fetch_optional(&self.ordinary)
+        .await?;
+        Ok(row.is_some())
+    }
 }

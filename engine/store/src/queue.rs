@@ -5,6 +5,7 @@
 
 mod accept;
 mod claim;
+mod edit;
 mod lease;
 mod mark;
 mod operate;
@@ -12,6 +13,7 @@ mod settle;
 
 pub use accept::{Accepted, NewBatch, NewPost, NewPostMedia, Remembered};
 pub use claim::{ClaimRequest, Claimed, Claims, LoadedAccount, LoadedPost};
+pub use edit::{PostChange, Requeue, Requeued};
 pub use lease::{ExpiredClaim, WorkerInfo};
 pub use mark::{Marked, Refusal, SetMark};
 pub use operate::{DeclaredLimit, Redrive};

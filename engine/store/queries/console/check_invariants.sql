@@ -15,7 +15,8 @@ select
       where j.org = b.org and j.bucket = b.id and j.state = 'running'))
     as "buckets_with_wrong_slots!",
   (select count(*) from posts p where p.status in ('rejected', 'failed')
-      and not exists (select from dead_letters d where d.org = p.org and d.subject = p.id and d.resolved_at is null))
+      and not exists (select from dead_letters d where d.org = p.org and d.subject = p.id
+                        and (d.resolved_at is null or d.resolved_how <> 'redriven')))
     as "unpublished_without_letter!",
   (select count(*) from posts p where p.status = 'published' and p.receipt is null) as "published_without_receipt!",
   (select count(*) from charges c where c.at is null

@@ -1,4 +1,4 @@
--- adopt_receipts: publish the posts whose dead letter is open although a receipt that came late proves them public.
+-- adopt_receipts: publish the posts whose dead letter is open, or discarded, although a late receipt proves them public.
 --
 -- $1 orgs uuid[], $2 posts uuid[], $3 now timestamptz or null
 --
@@ -18,9 +18,10 @@ known as materialized (
 resolved as (
   update dead_letters d
      set resolved_at = (select t from clock), resolved_by = 'engine', resolved_how = 'confirmed_published',
-         resolved_note = 'its receipt came late'
+         resolved_note = 'its receipt came late' || coalesce('; discarded before by ' || d.resolved_by || ': ' || d.resolved_note, '')
     from known k
-   where d.org = k.org and d.subject = k.id and d.kind = 'publish' and d.resolved_at is null
+   where d.org = k.org and d.subject = k.id and d.kind = 'publish'
+     and (d.resolved_at is null or d.resolved_how = 'discarded')
      and not exists (select from jobs j where j.org = k.org and j.kind = 'publish' and j.subject = k.id)
   returning d.org, d.subject, k.receipt
 ),

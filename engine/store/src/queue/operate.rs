@@ -1,10 +1,10 @@
 //! What keepers and operators do to the queue.
 
 use super::accept::to_json;
-use super::millis;
+use super::{Requeued, millis};
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
-use publisher::id::{AccountId, DeadLetterId, JobId, OrgId, PostId};
+use publisher::id::{AccountId, DeadLetterId, JobId, OrgId};
 use serde::Serialize;
 use std::time::Duration;
 use uuid::Uuid;
@@ -41,8 +41,10 @@ pub struct Redrive {
     pub by: String,
     /// An ambiguous one without a look first, on a person's word that nothing is there.
     pub blind: bool,
-    /// How long the new job may take.
+    /// How long the new job may take, counted from its time.
     pub give_up_after: Duration,
+    /// When it is to go; none: at once. What is looked at first takes none.
+    pub scheduled_at: Option<DateTime<Utc>>,
 }
 
 impl Store {
@@ -157,23 +159,8 @@ impl Store {
         Ok(())
     }
 
-    /// Cancels a post whose job has not begun; false when there was nothing left to cancel.
-    pub async fn cancel_post(&self, org: OrgId, post: PostId) -> Result<bool, StoreError> {
-        let now = None::<DateTime<Utc>>;
-        let row = sqlx::query_file!(
-            "queries/queue/cancel_post.sql",
-            org.uuid(),
-            post.uuid(),
-            Uuid::now_v7(),
-            now
-        )
-        .fetch_optional(&self.ordinary)
-        .await?;
-        Ok(row.is_some())
-    }
-
     /// Sends an open dead letter again as a new job; none when it was not open (any more).
-    pub async fn redrive(&self, ask: &Redrive) -> Result<Option<PostId>, StoreError> {
+    pub async fn redrive(&self, ask: &Redrive) -> Result<Option<Requeued>, StoreError> {
         let row = sqlx::query_file!(
             "queries/queue/redrive.sql",
             ask.org.uuid(),
@@ -185,9 +172,13 @@ impl Store {
             true,
             Uuid::now_v7(),
             None::<DateTime<Utc>>,
+            ask.scheduled_at,
         )
         .fetch_optional(&self.ordinary)
         .await?;
-        Ok(row.map(|row| row.post.into()))
+        Ok(row.map(|row| Requeued {
+            post: row.post.into(),
+            scheduled_at: row.scheduled_at,
+        }))
     }
 }

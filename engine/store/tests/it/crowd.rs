@@ -127,6 +127,7 @@ async fn operate(crowd: Arc<Crowd>, seed: usize) -> Result<(), StoreError> {
                 by: "bob".to_owned(),
                 blind: round % 2 == 0,
                 give_up_after: Duration::from_hours(1),
+                scheduled_at: None,
             };
             shop.store.redrive(&ask).await?;
         }

@@ -24,8 +24,10 @@ async fn redrive(shop: &Shop, blind: bool) -> Option<PostId> {
         by: "bob".to_owned(),
         blind,
         give_up_after: Duration::from_hours(24),
+        scheduled_at: None,
     };
-    shop.store.redrive(&ask).await.unwrap()
+    let requeued = shop.store.redrive(&ask).await.unwrap();
+    requeued.map(|requeued| requeued.post)
 }
 
 async fn cancel_post(shop: &Shop, post: PostId) -> bool {

@@ -15,6 +15,8 @@ mod crowd;
 #[cfg(test)]
 mod deadlines;
 #[cfg(test)]
+mod edits;
+#[cfg(test)]
 mod keeper;
 #[cfg(test)]
 mod layout;

@@ -1,0 +1,118 @@
+//! A post as its connector judges it, from what a caller sent or from what is stored.
+
+use publisher::id::PostId;
+use publisher::{FirstComment, Media, MediaKind, Post, Report};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::HashMap;
+use store::queue::NewPostMedia;
+use store::{MediaRow, PostRow, StoreError};
+
+/// A file of the library used by a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetMedia {
+    /// The library's id.
+    pub id: String,
+    /// What the caller calls it.
+    pub kind: MediaKind,
+    /// Text for those who cannot see it.
+    pub alt_text: Option<String>,
+}
+
+impl TargetMedia {
+    /// As it is stored with its post.
+    pub(super) fn to_row(&self) -> NewPostMedia {
+        let kind = match self.kind {
+            MediaKind::Image => "image",
+            MediaKind::Video => "video",
+        };
+        NewPostMedia {
+            id: self.id.clone(),
+            kind: kind.to_owned(),
+            alt_text: self.alt_text.clone(),
+        }
+    }
+
+    /// The media of a stored post.
+    ///
+    /// Errors: [`StoreError::Inconsistent`] if they are not what is written there.
+    pub fn of_post(post: &PostRow) -> Result<Vec<Self>, StoreError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Stored {
+            media_id: String,
+            kind: String,
+            alt_text: Option<String>,
+        }
+        let stored: Vec<Stored> =
+            Deserialize::deserialize(&post.media).map_err(|_| StoreError::Inconsistent {
+                table: "post_media",
+                column: "kind",
+                row: post.id.to_string(),
+            })?;
+        Ok(stored
+            .into_iter()
+            .map(|stored| Self {
+                id: stored.media_id,
+                kind: if stored.kind == "video" {
+                    MediaKind::Video
+                } else {
+                    MediaKind::Image
+                },
+                alt_text: stored.alt_text,
+            })
+            .collect())
+    }
+}
+
+/// What is to be published, before its files are looked up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Content<'a> {
+    pub(super) text: &'a str,
+    pub(super) media: &'a [TargetMedia],
+    pub(super) first_comment: Option<&'a str>,
+    pub(super) options: &'a Value,
+}
+
+/// The post as its connector will see it, and what is already wrong with its media.
+pub(super) fn compose(
+    id: PostId,
+    content: Content<'_>,
+    library: &HashMap<String, MediaRow>,
+) -> (Post, Report) {
+    let mut report = Report::default();
+    let mut media = Vec::with_capacity(content.media.len());
+    for (n, wanted) in content.media.iter().enumerate() {
+        let Some(row) = library.get(&wanted.id) else {
+            report.violate(
+                "media.unknown",
+                format!("media.{n}.mediaId"),
+                format!(
+                    "there is no media {} in this organisation's library",
+                    wanted.id
+                ),
+                "upload the file with POST /v1/media and use the id it answers",
+            );
+            continue;
+        };
+        media.push(Media {
+            id: row.id.clone(),
+            kind: wanted.kind,
+            mime: row.content_type.clone(),
+            size_bytes: u64::try_from(row.size_bytes).unwrap_or(0),
+            width: row.width.and_then(|n| u32::try_from(n).ok()),
+            height: row.height.and_then(|n| u32::try_from(n).ok()),
+            alt_text: wanted.alt_text.clone(),
+        });
+    }
+    let post = Post {
+        id,
+        text: content.text.to_owned(),
+        media,
+        first_comment: content.first_comment.map(|text| FirstComment {
+            text: text.to_owned(),
+        }),
+        options: content.options.clone(),
+    };
+    (post, report)
+}
