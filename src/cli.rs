@@ -5,7 +5,8 @@
 
 mod values;
 
-use self::values::{fake_account, key_id, letter_id, name, post_id};
+use self::values::{fake_account, instant, key_id, letter_id, name, post_id, reason};
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use publisher::id::{ApiKeyId, PostId};
 use std::net::SocketAddr;
@@ -79,10 +80,10 @@ pub(crate) enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(Keys),
-    /// List and show posts
+    /// List, show, cancel, reschedule and retry posts
     #[command(subcommand)]
     Posts(Posts),
-    /// List, show and redrive what ended unpublished
+    /// List, show, redrive and discard what ended unpublished
     #[command(subcommand)]
     DeadLetters(DeadLetters),
     /// Check configuration, database, schema, master keys, connectors and clock; changes nothing
@@ -168,6 +169,58 @@ pub(crate) enum Posts {
     /// [{"job", "claim", "startedAt", "endedAt", "outcome", "settlement", "class", "code", "message", "rule",
     /// "httpStatus", "platformResponse"}]}`.
     Show(ShowPost),
+    /// Cancel a post that has not begun
+    ///
+    /// With --json, prints `{"id", "status"}`. Exits 3 if it has begun or ended.
+    Cancel(CancelPost),
+    /// Give a scheduled post that has not begun another time
+    ///
+    /// With --json, prints `{"id", "status", "scheduledAt"}`. Exits 3 if it has begun or ended, or if its time has come.
+    Reschedule(ReschedulePost),
+    /// Queue a failed, rejected or canceled post again
+    ///
+    /// What may be public already is looked for first. A canceled post keeps its time unless --at says another one. With
+    /// --json, prints `{"id", "status", "scheduledAt"}`. Exits 3 in any other state.
+    Retry(RetryPost),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CancelPost {
+    /// Its id, from `postrider posts list`
+    #[arg(value_name = "POST_ID", value_parser = post_id)]
+    pub(crate) id: PostId,
+    /// The organisation: name or id; without it all are asked
+    #[arg(long, value_name = "NAME")]
+    pub(crate) org: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReschedulePost {
+    /// Its id, from `postrider posts list`
+    #[arg(value_name = "POST_ID", value_parser = post_id)]
+    pub(crate) id: PostId,
+    /// When it is to go, such as 2026-12-24T18:00:00Z
+    #[arg(long, value_name = "RFC3339", value_parser = instant)]
+    pub(crate) at: DateTime<Utc>,
+    /// The organisation: name or id; without it all are asked
+    #[arg(long, value_name = "NAME")]
+    pub(crate) org: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryPost {
+    /// Its id, from `postrider posts list`
+    #[arg(value_name = "POST_ID", value_parser = post_id)]
+    pub(crate) id: PostId,
+    /// When it is to go, such as 2026-12-24T18:00:00Z; without it at once
+    #[arg(long, value_name = "RFC3339", value_parser = instant)]
+    pub(crate) at: Option<DateTime<Utc>>,
+    /// Who is doing this, for the record; your user name unless said
+    #[arg(long = "as", value_name = "NAME", value_parser = name::<200>)]
+    pub(crate) by: Option<String>,
+    /// The organisation: name or id; without it all are asked
+    #[arg(long, value_name = "NAME")]
+    pub(crate) org: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -218,13 +271,18 @@ pub(crate) enum DeadLetters {
     ///
     /// With --json, prints a Letter: `{"id", "organisationId", "job", "kind", "postId", "platform", "class",
     /// "fingerprint", "failure": {"class", "code", "message", …}, "failures", "looks", "claims", "sentAt", "stage",
-    /// "generation", "createdAt", "resolvedAt", "resolvedBy", "resolvedHow", "text", "handle"}`.
+    /// "generation", "createdAt", "resolvedAt", "resolvedBy", "resolvedHow", "resolvedNote", "text",
+    /// "handle"}`.
     Show(ShowLetter),
     /// Send the post of a dead letter again
     ///
     /// A letter of class ambiguous may be public already; therefore the platform is asked first, and only what is not
     /// there is sent. With --json, prints `{"postId", "looksFirst"}`. Exits 3 if somebody has dealt with it already.
     Redrive(Redrive),
+    /// Close a dead letter without sending anything
+    ///
+    /// Its post stays as it ended. With --json, prints a Letter. Exits 3 if somebody has dealt with it already.
+    Discard(Discard),
 }
 
 #[derive(Debug, Args)]
@@ -276,6 +334,19 @@ pub(crate) struct Redrive {
     /// Send an ambiguous one without asking the platform first: I have looked, and it is not there
     #[arg(long)]
     pub(crate) i_checked_it_is_absent: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Discard {
+    /// Its id, or its post's
+    #[arg(value_name = "ID", value_parser = letter_id)]
+    pub(crate) id: Uuid,
+    /// Why nothing is to be sent; kept with the letter
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: String,
+    /// Who is doing this, for the record; your user name unless said
+    #[arg(long = "as", value_name = "NAME", value_parser = name::<200>)]
+    pub(crate) by: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

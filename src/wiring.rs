@@ -144,6 +144,19 @@ pub(crate) fn vault(config: &Config) -> anyhow::Result<Vault> {
 
 /// A door for a command that makes organisations and keys. It seals nothing; its vault is thrown away with it.
 pub(crate) fn client_for_keys(config: &Config, store: Store) -> anyhow::Result<engine::Client> {
+    client_without_keys(config, store, Registry::default())
+}
+
+/// A door for a command that changes posts; it knows the platforms' rules, and seals nothing either.
+pub(crate) fn client_for_posts(config: &Config, store: Store) -> anyhow::Result<engine::Client> {
+    client_without_keys(config, store, registry(config)?)
+}
+
+fn client_without_keys(
+    config: &Config,
+    store: Store,
+    registry: Registry,
+) -> anyhow::Result<engine::Client> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
     getrandom::fill(bytes.as_mut_slice()).context("the operating system gave no random bytes")?;
     let id: KeyId = "none".parse()?;
@@ -151,7 +164,7 @@ pub(crate) fn client_for_keys(config: &Config, store: Store) -> anyhow::Result<e
     Ok(engine::Client::new(
         store,
         vault,
-        Registry::default(),
+        registry,
         library(config)?,
         ClientConfig::default(),
     ))

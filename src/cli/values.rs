@@ -1,5 +1,6 @@
 //! How single values are read, and what is said when they cannot be.
 
+use chrono::{DateTime, Utc};
 use publisher::id::{ApiKeyId, PostId};
 use uuid::Uuid;
 
@@ -22,6 +23,20 @@ pub(super) fn key_id(text: &str) -> Result<ApiKeyId, String> {
 pub(super) fn post_id(text: &str) -> Result<PostId, String> {
     text.parse()
         .map_err(|_| "no post id; `postrider posts list` shows the ids".to_owned())
+}
+
+pub(super) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|at| at.to_utc())
+        .map_err(|_| "no instant; write it with its zone: 2026-12-24T18:00:00Z".to_owned())
+}
+
+pub(super) fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > 1000 || text.contains('\0') {
+        return Err("a reason has 1 to 1000 characters".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 pub(super) fn letter_id(text: &str) -> Result<Uuid, String> {

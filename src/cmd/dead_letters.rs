@@ -1,15 +1,15 @@
-//! `postrider dead-letters list | show | redrive`
+//! `postrider dead-letters list | show | redrive | discard`
 
 use super::{paging, posts::next_cursor, tenant};
 use crate::{
-    cli::{DeadLetters, ListLetters, Redrive, ShowLetter},
+    cli::{DeadLetters, Discard, ListLetters, Redrive, ShowLetter},
     config::Config,
     exit::{Exit, Stop},
     output::{Output, cleaned, relative, shortened, since, stamp, when},
     wiring,
 };
 use chrono::{DateTime, Utc};
-use engine::{Console, RedriveError, RedriveRequest};
+use engine::{Console, DiscardError, DiscardRequest, RedriveError, RedriveRequest};
 use serde_json::{Value, json};
 use store::{Cursor, LetterFilter, LetterRow, Store};
 
@@ -25,6 +25,7 @@ pub(crate) async fn run(
     match letters {
         DeadLetters::List(ask) => list(ask, &store, output).await?,
         DeadLetters::Show(ask) => show(ask, &store, output).await?,
+        DeadLetters::Discard(ask) => discard(ask, config, store.clone(), output).await?,
         DeadLetters::Redrive(ask) => redrive(ask, config, store.clone(), output).await?,
     }
     store.close().await;
@@ -128,6 +129,7 @@ fn facts(letter: &LetterRow, now: DateTime<Utc>) -> Vec<(&'static str, Option<St
             (letter.class == "ambiguous").then(|| ambiguous.to_owned()),
         ),
         ("state", Some(resolved.unwrap_or_else(|| "open".to_owned()))),
+        ("reason", letter.resolved_note.as_deref().map(cleaned)),
         ("platform", Some(letter.queue.clone())),
         (
             "account",
@@ -202,6 +204,45 @@ async fn redrive(
     ))
 }
 
+async fn discard(
+    ask: &Discard,
+    config: &Config,
+    store: Store,
+    output: Output,
+) -> anyhow::Result<()> {
+    let open = store.get_letter(ask.id, None).await?;
+    if let Some(letter) = open.filter(|letter| letter.resolved_at.is_none() && !output.is_json()) {
+        output.faint(format_args!(
+            "Discarding 1 letter, {}, of {}: {}",
+            letter.class,
+            letter.queue,
+            shortened(letter.text.as_deref().unwrap_or_default(), 50)
+        ))?;
+    }
+    let request = DiscardRequest {
+        letter: ask.id,
+        org: None,
+        by: ask.by.clone().unwrap_or_else(|| config.operator.clone()),
+        reason: ask.reason.clone(),
+    };
+    let letter = Console::new(store)
+        .discard(request)
+        .await
+        .map_err(|error| match error {
+            DiscardError::NotFound => Stop::failed(error.to_string(), REMEDY).into(),
+            DiscardError::NotOpen { .. } => Stop::refused(
+                error.to_string(),
+                "`postrider dead-letters show ID` tells the whole of it",
+            )
+            .into(),
+            DiscardError::Store(error) => anyhow::Error::from(error),
+        })?;
+    if output.is_json() {
+        return output.document(&document(&letter));
+    }
+    output.line("Discarded; nothing is sent.")
+}
+
 fn document(letter: &LetterRow) -> Value {
     json!({
         "id": letter.id,
@@ -223,6 +264,7 @@ fn document(letter: &LetterRow) -> Value {
         "resolvedAt": letter.resolved_at.map(stamp),
         "resolvedBy": letter.resolved_by,
         "resolvedHow": letter.resolved_how,
+        "resolvedNote": letter.resolved_note,
         "text": letter.text,
         "handle": letter.handle,
     })

@@ -1,4 +1,6 @@
-//! `postrider posts list | show`
+//! `postrider posts list | show | cancel | reschedule | retry`
+
+mod change;
 
 use super::{paging, tenant};
 use crate::{
@@ -9,7 +11,7 @@ use crate::{
     wiring,
 };
 use chrono::{DateTime, Utc};
-use publisher::id::OrgId;
+use publisher::id::{OrgId, PostId};
 use serde_json::{Value, json};
 use store::{AttemptRow, Cursor, PostFilter, PostRow, Store};
 
@@ -19,6 +21,9 @@ pub(crate) async fn run(posts: &Posts, config: &Config, output: Output) -> anyho
     match posts {
         Posts::List(ask) => list(ask, &store, output).await?,
         Posts::Show(ask) => show(ask, &store, output).await?,
+        Posts::Cancel(ask) => change::cancel(ask, config, &store, output).await?,
+        Posts::Reschedule(ask) => change::reschedule(ask, config, &store, output).await?,
+        Posts::Retry(ask) => change::retry(ask, config, &store, output).await?,
     }
     store.close().await;
     Ok(Exit::Done)
@@ -83,21 +88,7 @@ pub(super) fn next_cursor<Row>(
 }
 
 async fn show(ask: &ShowPost, store: &Store, output: Output) -> anyhow::Result<()> {
-    let orgs: Vec<OrgId> = match &ask.org {
-        Some(name) => vec![tenant::named(store, name).await?],
-        None => tenant::all(store).await?.into_keys().collect(),
-    };
-    let mut found = None;
-    for org in orgs {
-        if let Some(post) = store.get_post(org, ask.id, None).await? {
-            found = Some((org, post));
-            break;
-        }
-    }
-    let Some((org, post)) = found else {
-        let remedy = "`postrider posts list --org NAME` shows the ids";
-        return Err(Stop::failed(format!("there is no post {}", ask.id), remedy).into());
-    };
+    let (org, post) = located(store, ask.id, ask.org.as_deref()).await?;
     let attempts = store.list_attempts(org, post.id).await?;
     if output.is_json() {
         let mut post = document(&post);
@@ -114,6 +105,23 @@ async fn show(ask: &ShowPost, store: &Store, output: Output) -> anyhow::Result<(
         &["claim", "outcome", "then", "began", "what happened"],
         attempts.iter().map(|a| row(a, now)).collect(),
     )
+}
+
+/// A post with its organisation; without a name all are asked.
+///
+/// Errors: nobody has it.
+async fn located(store: &Store, id: PostId, org: Option<&str>) -> anyhow::Result<(OrgId, PostRow)> {
+    let orgs: Vec<OrgId> = match org {
+        Some(name) => vec![tenant::named(store, name).await?],
+        None => tenant::all(store).await?.into_keys().collect(),
+    };
+    for org in orgs {
+        if let Some(post) = store.get_post(org, id, None).await? {
+            return Ok((org, post));
+        }
+    }
+    let remedy = "`postrider posts list --org NAME` shows the ids";
+    Err(Stop::failed(format!("there is no post {id}"), remedy).into())
 }
 
 fn facts(post: &PostRow, now: DateTime<Utc>) -> Vec<(&'static str, Option<String>)> {

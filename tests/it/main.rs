@@ -19,6 +19,8 @@ mod kill_matrix;
 #[cfg(test)]
 mod late_arrival;
 #[cfg(test)]
+mod operator;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod secrets;

@@ -20,6 +20,8 @@ mod death;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod edits;
+#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod limits;

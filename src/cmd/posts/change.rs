@@ -1,0 +1,150 @@
+//! `postrider posts cancel | reschedule | retry`
+
+use super::located;
+use crate::{
+    cli::{CancelPost, ReschedulePost, RetryPost},
+    config::Config,
+    exit::Stop,
+    output::{Output, shortened, stamp, when},
+    wiring,
+};
+use engine::{Client, Edit, EditError, RetryError};
+use serde_json::json;
+use store::{PostRow, Store};
+
+const FOLLOW: &str = "`postrider posts show POST` tells how it goes on";
+
+fn client(config: &Config, store: &Store) -> anyhow::Result<Client> {
+    wiring::client_for_posts(config, store.clone())
+}
+
+/// Says which post a verb is about before it acts.
+fn preview(output: Output, verb: &str, post: &PostRow) -> anyhow::Result<()> {
+    if output.is_json() {
+        return Ok(());
+    }
+    output.faint(format_args!(
+        "{verb} 1 post for {}: {}",
+        post.platform,
+        shortened(&post.text, 50)
+    ))
+}
+
+pub(super) async fn cancel(
+    ask: &CancelPost,
+    config: &Config,
+    store: &Store,
+    output: Output,
+) -> anyhow::Result<()> {
+    let (org, post) = located(store, ask.id, ask.org.as_deref()).await?;
+    preview(output, "Canceling", &post)?;
+    if !client(config, store)?.cancel_post(org, post.id).await? {
+        let (_, now) = located(store, ask.id, ask.org.as_deref()).await?;
+        let what = format!(
+            "only a queued post can be canceled; this one is {}",
+            now.shown
+        );
+        return Err(Stop::refused(what, FOLLOW).into());
+    }
+    if output.is_json() {
+        return output.document(&json!({ "id": post.id, "status": "canceled" }));
+    }
+    output.line("Canceled.")?;
+    output.faint(format_args!("Undo it: postrider posts retry {}", post.id))
+}
+
+pub(super) async fn reschedule(
+    ask: &ReschedulePost,
+    config: &Config,
+    store: &Store,
+    output: Output,
+) -> anyhow::Result<()> {
+    let (org, post) = located(store, ask.id, ask.org.as_deref()).await?;
+    preview(output, "Rescheduling", &post)?;
+    let edit = Edit {
+        scheduled_at: Some(ask.at),
+        ..Edit::default()
+    };
+    let client = client(config, store)?;
+    let moved = Box::pin(client.edit_post(org, post.id, &edit))
+        .await
+        .map_err(not_changed)?;
+    if output.is_json() {
+        let at = moved.scheduled_at.map(stamp);
+        return output
+            .document(&json!({ "id": moved.id, "status": moved.shown, "scheduledAt": at }));
+    }
+    let (_, now) = store.ping().await?;
+    output.line(format_args!("It goes {}.", when(ask.at, now)))
+}
+
+pub(super) async fn retry(
+    ask: &RetryPost,
+    config: &Config,
+    store: &Store,
+    output: Output,
+) -> anyhow::Result<()> {
+    let (org, post) = located(store, ask.id, ask.org.as_deref()).await?;
+    preview(output, "Retrying", &post)?;
+    let by = ask.by.as_deref().unwrap_or(&config.operator);
+    let client = client(config, store)?;
+    let queued = client
+        .retry_post(org, post.id, by, ask.at)
+        .await
+        .map_err(not_retried)?;
+    if output.is_json() {
+        let at = queued.scheduled_at.map(stamp);
+        return output
+            .document(&json!({ "id": queued.post, "status": "queued", "scheduledAt": at }));
+    }
+    output.line("Queued again; what may be public already is looked for first.")?;
+    output.faint(format_args!(
+        "Follow it: postrider posts show {}",
+        queued.post
+    ))
+}
+
+fn too_soon(what: String) -> Stop {
+    Stop::wrong_use(what, "choose a later instant: --at 2026-12-24T18:00:00Z")
+}
+
+fn not_changed(error: EditError) -> anyhow::Error {
+    let what = error.to_string();
+    match error {
+        EditError::NotFound => Stop::failed(what, "`postrider posts list` shows the ids").into(),
+        EditError::TooSoon => too_soon(what).into(),
+        EditError::Begun { .. } => Stop::refused(what, FOLLOW).into(),
+        EditError::Window { .. } => Stop::refused(
+            what,
+            "it goes as soon as it can; `postrider posts cancel POST` stops it while it is queued",
+        )
+        .into(),
+        EditError::Contended => Stop::refused(what, "try it again").into(),
+        EditError::Preflight(_) | EditError::PlatformGone { .. } => {
+            Stop::failed(what, "`postrider doctor` shows the platforms").into()
+        }
+        EditError::Store(error) => error.into(),
+    }
+}
+
+fn not_retried(error: RetryError) -> anyhow::Error {
+    let what = error.to_string();
+    match error {
+        RetryError::NotFound => Stop::failed(what, "`postrider posts list` shows the ids").into(),
+        RetryError::TooSoon => too_soon(what).into(),
+        RetryError::LooksFirst => Stop::refused(what, "leave --at out").into(),
+        RetryError::AccountMissing => {
+            Stop::refused(what, "connect the account, and send the content anew").into()
+        }
+        RetryError::Discarded => Stop::refused(
+            what,
+            "`postrider dead-letters show POST` tells by whom and why",
+        )
+        .into(),
+        RetryError::Status { .. } | RetryError::Raced => Stop::refused(what, FOLLOW).into(),
+        RetryError::PlatformGone { .. } => {
+            Stop::failed(what, "`postrider doctor` shows the platforms").into()
+        }
+        RetryError::Store(error) => error.into(),
+    }
+}
