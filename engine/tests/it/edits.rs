@@ -43,7 +43,8 @@ async fn what_is_published_is_what_the_last_edit_said() {
         ("published", "second")
     );
     assert_eq!((shop.sent("first").0, shop.sent("second").0), (0, 1));
-    let late = shop.client.edit_post(shop.org, post.id, &to_text("third"));
+    let third = to_text("third");
+    let late = shop.client.edit_post(shop.org, post.id, &third);
     let late = late.await.unwrap_err();
     assert!(
         matches!(&late, EditError::Begun { status } if status == "published"),
@@ -133,7 +134,7 @@ async fn a_retry_of_what_may_be_public_looks_and_does_not_send() {
     let account = shop.account("toy_blind", "ada").await;
     shop.arm("toy_blind", "ada", Fault::CutAfter, 1);
     let batch = shop.accept(&account, "who knows").await;
-    let post = shop.result(batch).await;
+    let post = shop.result_in_time(batch, Duration::from_secs(1)).await;
     assert_eq!(post.shown, "failed", "{post:?}");
     let letter = shop.letter(post.id).await;
     assert_eq!(letter.class, "ambiguous");
