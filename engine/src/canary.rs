@@ -1,6 +1,6 @@
 //! Tells a wrong master key from a right one before anything is opened with it.
 
-use store::{Store, StoreError};
+use store::{CanaryRow, Store, StoreError};
 use vault::{KeyId, OpenError, Vault};
 
 /// The configured key ring does not fit the database.
@@ -32,32 +32,51 @@ pub enum CanaryError {
     Store(#[from] StoreError),
 }
 
-/// Checks every key of the ring against the database, and stores the canary of each key id that is new.
+/// Checks every key of the ring against the database, and stores the canary of the active key if its id is new.
+///
+/// A retired key gets none: it had one when it was active, and a rotation that forgot it is not undone by a process that
+/// still lists it.
 ///
 /// Errors: see [`CanaryError`]; nothing is stored unless all known ids fit.
 pub async fn check_canaries(store: &Store, vault: &Vault) -> Result<(), CanaryError> {
     let stored = store.list_canaries().await?;
-    let ids: Vec<KeyId> = vault.keyring().ids().collect();
-    for canary in &stored {
-        let Some(id) = ids.iter().find(|id| id.to_string() == canary.key_id) else {
-            return Err(CanaryError::MissingKey {
-                id: canary.key_id.clone(),
-            });
+    compare(&stored, vault)?;
+    put_active(store, &stored, vault).await
+}
+
+/// Whether the ring opens every canary: wrong keys first, then missing ones.
+pub(crate) fn compare(stored: &[CanaryRow], vault: &Vault) -> Result<(), CanaryError> {
+    let mut missing = None;
+    for canary in stored {
+        let Some(id) = vault
+            .keyring()
+            .ids()
+            .find(|id| id.to_string() == canary.key_id)
+        else {
+            missing = missing.or(Some(canary.key_id.clone()));
+            continue;
         };
         match vault.open_canary(&canary.sealed) {
-            Ok(opened) if opened == *id => {}
+            Ok(opened) if opened == id => {}
             Ok(_) | Err(OpenError::Malformed | OpenError::Forged | OpenError::UnknownKey(_)) => {
-                return Err(CanaryError::WrongKey { id: *id });
+                return Err(CanaryError::WrongKey { id });
             }
         }
     }
-    for id in ids {
-        let word = id.to_string();
-        if !stored.iter().any(|canary| canary.key_id == word) {
-            store
-                .put_canary(&word, vault.seal_canary(id)?.as_bytes())
-                .await?;
-        }
+    missing.map_or(Ok(()), |id| Err(CanaryError::MissingKey { id }))
+}
+
+/// Stores the canary of the active key unless it has one.
+pub(crate) async fn put_active(
+    store: &Store,
+    stored: &[CanaryRow],
+    vault: &Vault,
+) -> Result<(), CanaryError> {
+    let active = vault.keyring().active_id();
+    let word = active.to_string();
+    if !stored.iter().any(|canary| canary.key_id == word) {
+        let canary = vault.seal_canary(active)?;
+        store.put_canary(&word, canary.as_bytes()).await?;
     }
     Ok(())
 }

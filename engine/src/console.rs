@@ -1,8 +1,12 @@
-//! Door 3: what an operator may do to the queue.
+//! Door 3: what an operator may do to the queue and to what is sealed.
 
-use publisher::id::{DeadLetterId, OrgId, PostId};
+mod rotate;
+
+pub use rotate::{RotateError, RotateProgress, Rotated};
+
+use publisher::id::{AccountId, DeadLetterId, OrgId, PostId};
 use std::time::Duration;
-use store::queue::Redrive;
+use store::queue::{Paused, Redrive, Resumed};
 use store::{LetterRow, Store, StoreError};
 use uuid::Uuid;
 
@@ -165,6 +169,26 @@ impl Console {
             by: said(now.resolved_by, "somebody else"),
             at: said(now.resolved_at.map(|at| at.to_rfc3339()), "this moment"),
         })
+    }
+
+    /// Nothing of an account is claimed from now on; what runs ends.
+    pub async fn pause_account(&self, account: AccountId, by: &str) -> Result<Paused, StoreError> {
+        self.store.pause_account(account, by).await
+    }
+
+    /// What waits for an account may be claimed again; one that needs its owner goes on when it is connected again.
+    pub async fn resume_account(&self, account: AccountId) -> Result<Resumed, StoreError> {
+        self.store.resume_account(account).await
+    }
+
+    /// Nothing of a platform is claimed from now on; what runs ends.
+    pub async fn pause_platform(&self, platform: &str, by: &str) -> Result<Paused, StoreError> {
+        self.store.pause_queue(platform, by).await
+    }
+
+    /// What waits for a platform may be claimed again, also after the platform blocked our app.
+    pub async fn resume_platform(&self, platform: &str) -> Result<Resumed, StoreError> {
+        self.store.resume_queue(platform).await
     }
 }
 

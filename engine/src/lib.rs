@@ -4,7 +4,7 @@
 //!
 //! * [`Client`]: accept, wait, cancel, edit, retry, connect (the API and the command line)
 //! * [`Runtime`]: claim, attempt, settle (worker processes)
-//! * [`Console`]: redrive and discard (operators)
+//! * [`Console`]: redrive, discard, pause, rotate master keys (operators)
 //!
 //! ```text
 //!               accept                    claim (through the bucket)
@@ -43,8 +43,10 @@ pub use client::{
     Acceptance, Client, ClientConfig, ConnectRequest, Connected, CreatedKey, Edit, Environment,
     NewKeyRequest, Replay, Submission, Target, TargetMedia, WaitEnd,
 };
-pub use console::{Console, DiscardError, DiscardRequest, RedriveError, RedriveRequest, Redriven};
+pub use console::{
+    Console, DiscardError, DiscardRequest, RedriveError, RedriveRequest, Redriven, RotateError, RotateProgress, Rotated,
+};
 pub use error::{AcceptError, ConnectError, EditError, RetryError, TargetViolation};
 pub use library::{Library, LibraryError, LibraryLimits, Upload};
 pub use runtime::{Runtime, RuntimeConfig, RuntimeError, Stop};
-pub use store::queue::{Remembered, Requeued};
+pub use store::queue::{Paused, Remembered, Requeued, Resumed};

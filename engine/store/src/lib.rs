@@ -11,6 +11,7 @@
 //! Only the engine may use [`queue`]; the API reads the tenant tables.
 
 mod accounts;
+mod buckets;
 mod console;
 mod dead_letters;
 mod error;
@@ -18,17 +19,20 @@ mod listen;
 mod media;
 mod posts;
 pub mod queue;
+mod sealed;
 mod tenants;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use accounts::{AccountRow, NewAccount};
+pub use buckets::{BucketFilter, BucketRow, WorkerRow};
 pub use console::{Broken, QueueRow};
 pub use dead_letters::{LetterFilter, LetterRow};
 pub use error::StoreError;
 pub use listen::{Listener, Woken};
 pub use media::{MediaRow, NewMedia};
 pub use posts::{AttemptRow, BatchRow, Cursor, PostFilter, PostRow};
+pub use sealed::{KeyUseRow, SealedIn, StaleRow};
 pub use tenants::{CanaryRow, KeyRow, KeyedCaller, NewKey, OrganisationRow, ProfileRow};
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};

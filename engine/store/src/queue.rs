@@ -9,6 +9,7 @@ mod edit;
 mod lease;
 mod mark;
 mod operate;
+mod pause;
 mod settle;
 
 pub use accept::{Accepted, NewBatch, NewPost, NewPostMedia, Remembered};
@@ -17,6 +18,7 @@ pub use edit::{PostChange, Requeue, Requeued};
 pub use lease::{ExpiredClaim, WorkerInfo};
 pub use mark::{Marked, Refusal, SetMark};
 pub use operate::{DeclaredLimit, Redrive};
+pub use pause::{Paused, Resumed};
 pub use settle::{Settled, Settlement};
 
 use publisher::id::{JobId, OrgId};

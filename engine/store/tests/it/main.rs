@@ -35,11 +35,15 @@ mod oracle;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
+mod pauses;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
 mod reconnect;
+#[cfg(test)]
+mod sealed;
 #[cfg(test)]
 mod settle;
 #[cfg(test)]

@@ -1,0 +1,14 @@
+-- list_stale_tokens: tokens of accounts that are not sealed under the active master key, in the order of their ids.
+--
+-- $1 active text: its id
+-- $2 org uuid, $3 id uuid: behind this one; nil for the beginning
+-- $4 room int
+--
+-- index    the primary key; reads the first bytes of every row behind the given one
+-- Bytes 2 to 9 of a sealed value are the id of its master key, padded with NULs.
+select x.org as "org!", x.id as "id!", x.id as "subject!", x.sealed_tokens as "sealed!"
+  from accounts x
+ where (x.org, x.id) > ($2::uuid, $3::uuid) and x.sealed_tokens is not null
+   and encode(rtrim(substr(x.sealed_tokens, 2, 8), '\x00'::bytea), 'escape') <> $1
+ order by x.org, x.id
+ limit $4::int
