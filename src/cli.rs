@@ -3,7 +3,12 @@
 //! This module knows words and shapes only. Environment and defaults are the configuration's, what a verb does is its
 //! file's under `cmd/`.
 
+mod operations;
 mod values;
+
+pub(crate) use self::operations::{
+    BucketVerb, ListBuckets, PauseBucket, ResumeBucket, RotateKeys, VaultVerb, WhichBucket,
+};
 
 use self::values::{fake_account, instant, key_id, letter_id, name, post_id, reason};
 use chrono::{DateTime, Utc};
@@ -86,6 +91,17 @@ pub(crate) enum Command {
     /// List, show, redrive and discard what ended unpublished
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// Rotate master keys, and show them
+    #[command(subcommand)]
+    Vault(VaultVerb),
+    /// List the workers, and what they hold
+    ///
+    /// With --json, prints `{"data": [{"id", "name", "version", "queues", "startedAt", "seenAt", "stopping", "leases",
+    /// "running"}]}`.
+    Workers,
+    /// List, pause and resume what waits for an account or a platform
+    #[command(subcommand)]
+    Buckets(BucketVerb),
     /// Check configuration, database, schema, master keys, connectors and clock; changes nothing
     ///
     /// With --json, prints `{"ok", "checks": [{"name", "ok", "message", "remedy"}], "config": [{"variable", "value",

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub(crate) mod buckets;
 pub(crate) mod dead_letters;
 pub(crate) mod doctor;
 pub(crate) mod fake;
@@ -9,3 +10,5 @@ pub(crate) mod paging;
 pub(crate) mod posts;
 pub(crate) mod serve;
 pub(crate) mod tenant;
+pub(crate) mod vault;
+pub(crate) mod workers;

@@ -88,6 +88,9 @@ async fn dispatch(cli: Cli, config: Config, problems: Vec<Problem>) -> anyhow::R
         Command::Keys(keys) => cmd::keys::run(&keys, &config, output).await,
         Command::Posts(posts) => cmd::posts::run(&posts, &config, output).await,
         Command::DeadLetters(letters) => cmd::dead_letters::run(&letters, &config, output).await,
+        Command::Vault(verb) => cmd::vault::run(&verb, &config, output).await,
+        Command::Workers => cmd::workers::run(&config, output).await,
+        Command::Buckets(verb) => cmd::buckets::run(&verb, &config, output).await,
         Command::Doctor(args) => cmd::doctor::run(&args, &config, problems, output).await,
         Command::Fake(fake) => cmd::fake::run(&fake, output).await,
     }
@@ -96,14 +99,18 @@ async fn dispatch(cli: Cli, config: Config, problems: Vec<Problem>) -> anyhow::R
 /// What a verb cannot do without.
 fn needs(command: &Command) -> Needs {
     match command {
-        Command::Serve | Command::Api | Command::Worker | Command::Doctor(_) => {
-            Needs::DatabaseAndMasterKey
-        }
+        Command::Serve
+        | Command::Api
+        | Command::Worker
+        | Command::Vault(_)
+        | Command::Doctor(_) => Needs::DatabaseAndMasterKey,
         Command::Migrate
         | Command::Demo(_)
         | Command::Keys(_)
         | Command::Posts(_)
-        | Command::DeadLetters(_) => Needs::Database,
+        | Command::DeadLetters(_)
+        | Command::Workers
+        | Command::Buckets(_) => Needs::Database,
         Command::Fake(_) => Needs::Nothing,
     }
 }

@@ -48,6 +48,8 @@ fn wrong_use_exits_with_2_and_says_what_to_do() {
         "postrider nonsense",
         "postrider keys create",
         "postrider posts list --status lost",
+        "postrider buckets pause",
+        "postrider vault rotate --batch 0",
     ] {
         assert_eq!(
             Cli::try_parse_from(line.split_whitespace())

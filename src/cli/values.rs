@@ -1,7 +1,7 @@
 //! How single values are read, and what is said when they cannot be.
 
 use chrono::{DateTime, Utc};
-use publisher::id::{ApiKeyId, PostId};
+use publisher::id::{AccountId, ApiKeyId, PostId};
 use uuid::Uuid;
 
 pub(super) fn name<const MAX: usize>(text: &str) -> Result<String, String> {
@@ -18,6 +18,11 @@ pub(super) fn key_id(text: &str) -> Result<ApiKeyId, String> {
     text.parse().map_err(|_| {
         "no key id (not the key itself); `postrider keys list` shows the ids".to_owned()
     })
+}
+
+pub(super) fn account_id(text: &str) -> Result<AccountId, String> {
+    text.parse()
+        .map_err(|_| "no account id; `postrider buckets list` shows the ids".to_owned())
 }
 
 pub(super) fn post_id(text: &str) -> Result<PostId, String> {

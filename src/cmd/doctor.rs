@@ -4,13 +4,13 @@ use crate::{
     cli::DoctorArgs,
     config::{Config, Problem, Setting},
     exit::{Exit, told},
-    output::{Output, verdict},
+    output::{Output, relative, verdict},
     wiring::{self, Part},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use publisher::{ReadBack, Registry};
 use serde::Serialize;
-use store::{SchemaState, Store};
+use store::{CanaryRow, KeyUseRow, SchemaState, Store};
 use tokio::time::Instant;
 use vault::{OpenError, Vault};
 
@@ -252,19 +252,50 @@ async fn master_keys(store: &Store, vault: Option<&Vault>) -> Check {
         let remedy = "set POSTRIDER_MASTER_KEY to the keys that this database was written with, the active one first";
         return Check::bad(NAME, wrong.join("; "), remedy);
     }
-    let told = |id: String| {
-        if canaries.iter().any(|canary| canary.key_id == id) {
-            id
-        } else {
-            format!("{id} (new)")
+    let (uses, now) = match (store.count_key_uses().await, store.ping().await) {
+        (Ok(uses), Ok((_, now))) => (uses, now),
+        (Err(error), _) | (_, Err(error)) => {
+            return Check::bad(
+                NAME,
+                format!("{:#}", anyhow::Error::from(error)),
+                "run it again",
+            );
         }
     };
-    let ids: Vec<String> = vault
-        .keyring()
-        .ids()
-        .map(|id| told(id.to_string()))
+    keys_in_use(vault, &canaries, &uses, now)
+}
+
+/// The ids and ages of the keys, or the values that none of them opens.
+fn keys_in_use(
+    vault: &Vault,
+    canaries: &[CanaryRow],
+    uses: &[KeyUseRow],
+    now: DateTime<Utc>,
+) -> Check {
+    const NAME: &str = "master key";
+    let ids: Vec<String> = vault.keyring().ids().map(|id| id.to_string()).collect();
+    let lost: Vec<String> = uses
+        .iter()
+        .filter(|used| !used.key_id.as_ref().is_some_and(|id| ids.contains(id)))
+        .map(|used| {
+            let key = used.key_id.as_deref().unwrap_or("none at all");
+            format!("{} sealed values name `{key}`", used.total())
+        })
         .collect();
-    Check::good(NAME, format!("{}; the active one first", ids.join(", ")))
+    if !lost.is_empty() {
+        let remedy = "add the missing keys to POSTRIDER_MASTER_KEY, behind the active one; `postrider vault status` shows all";
+        return Check::bad(NAME, lost.join("; "), remedy);
+    }
+    let told = ids.iter().map(|id| {
+        let known = canaries.iter().find(|canary| canary.key_id == *id);
+        let age = known.map_or_else(
+            || "new".to_owned(),
+            |canary| format!("since {}", relative(canary.created_at, now)),
+        );
+        format!("{id} ({age})")
+    });
+    let told: Vec<String> = told.collect();
+    Check::good(NAME, format!("{}; the active one first", told.join(", ")))
 }
 
 async fn invariants(store: &Store) -> Check {

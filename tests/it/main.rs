@@ -20,6 +20,7 @@ mod kill_matrix;
 mod late_arrival;
 #[cfg(test)]
 mod operator;
+mod operations;
 #[cfg(test)]
 mod process;
 #[cfg(test)]

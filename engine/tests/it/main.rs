@@ -28,6 +28,8 @@ mod limits;
 #[cfg(test)]
 mod outcomes;
 #[cfg(test)]
+mod rotate;
+#[cfg(test)]
 mod tokens;
 #[cfg(test)]
 mod unknown;

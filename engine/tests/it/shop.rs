@@ -210,9 +210,18 @@ impl Shop {
     }
 
     pub(crate) fn worker_on(&self, store: Store, config: RuntimeConfig) -> Worker {
+        self.start(store, self.vault.clone(), config)
+    }
+
+    /// Starts a worker with master keys of its own.
+    pub(crate) fn worker_with(&self, vault: Vault, config: RuntimeConfig) -> Worker {
+        self.start(self.store.clone(), vault, config)
+    }
+
+    fn start(&self, store: Store, vault: Vault, config: RuntimeConfig) -> Worker {
         let runtime = Runtime::new(
             store,
-            self.vault.clone(),
+            vault,
             self.registry.clone(),
             self.library.clone(),
             config,
