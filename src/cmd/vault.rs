@@ -192,13 +192,13 @@ fn keys(ring: &Keyring, canaries: &[CanaryRow], uses: &[KeyUseRow]) -> Vec<Key> 
                 Some(id) if listed.contains(id) => "retired",
                 Some(_) => "unknown",
             };
-            let used = uses.iter().find(|used| used.key_id == id);
+            let found = uses.iter().find(|row| row.key_id == id);
             Key {
                 first_seen: canaries
                     .iter()
                     .find(|canary| Some(&canary.key_id) == id.as_ref())
                     .map(|canary| canary.created_at),
-                uses: used.map_or([0; 3], |u| [u.tokens, u.checkpoints, u.letters]),
+                uses: found.map_or([0; 3], |row| [row.tokens, row.checkpoints, row.letters]),
                 id,
                 state,
             }

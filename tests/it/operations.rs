@@ -11,7 +11,7 @@ async fn run(fleet: &Fleet, line: &str, variables: &Variables) -> (i32, String, 
     let arguments: Vec<&str> = line.split_whitespace().collect();
     let before = fleet.outputs();
     let mut process = fleet.start("verb", &arguments, variables);
-    let ended = process.end_within(Duration::from_secs(60)).await;
+    let ended = process.end_within(Duration::from_mins(1)).await;
     let code = ended.and_then(|status| status.code()).unwrap();
     let mut said = [String::new(), String::new()];
     for path in fleet

@@ -40,6 +40,29 @@ async fn refresh_all(shop: &Shop) {
     }
 }
 
+async fn all_under_the_new_key(shop: &Shop) {
+    let named = uses(shop).await;
+    assert!(
+        named.iter().all(|(key, _)| key.as_deref() == Some("k2")),
+        "{named:?}"
+    );
+    // Nothing opens under the retired key alone, everything under the new one alone.
+    for place in SealedIn::ALL {
+        let rows = shop.store.list_stale(place, "none", None, 100).await;
+        for row in rows.unwrap() {
+            let (owner, purpose) = match place {
+                SealedIn::Tokens => (
+                    vault::Owner::account(row.subject),
+                    vault::Purpose::AccountToken,
+                ),
+                _ => (vault::Owner::post(row.subject), vault::Purpose::Checkpoint),
+            };
+            assert!(vault(OLD).open(&row.sealed, owner, purpose).is_err());
+            assert!(vault(NEW).open(&row.sealed, owner, purpose).is_ok());
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotation_under_load_loses_no_secret_and_leaves_none_under_the_old_key() {
     let shop = Shop::open().await;
@@ -102,26 +125,7 @@ async fn a_rotation_under_load_loses_no_secret_and_leaves_none_under_the_old_key
     let settled = console.rotate(&both(), 2, |_| ()).await.unwrap();
     assert_eq!(settled.retired, ["k1"]);
 
-    let named = uses(&shop).await;
-    assert!(
-        named.iter().all(|(key, _)| key.as_deref() == Some("k2")),
-        "{named:?}"
-    );
-    // Nothing opens under the retired key alone, everything under the new one alone.
-    for place in SealedIn::ALL {
-        let rows = shop.store.list_stale(place, "none", None, 100).await;
-        for row in rows.unwrap() {
-            let (owner, purpose) = match place {
-                SealedIn::Tokens => (
-                    vault::Owner::account(row.subject),
-                    vault::Purpose::AccountToken,
-                ),
-                _ => (vault::Owner::post(row.subject), vault::Purpose::Checkpoint),
-            };
-            assert!(vault(OLD).open(&row.sealed, owner, purpose).is_err());
-            assert!(vault(NEW).open(&row.sealed, owner, purpose).is_ok());
-        }
-    }
+    all_under_the_new_key(&shop).await;
     // A process without the old key starts and publishes.
     check_canaries(&shop.store, &vault(NEW)).await.unwrap();
     let worker = shop.worker_with(vault(NEW), quick());

@@ -7,20 +7,20 @@ use store::{KeyUseRow, SealedIn, StaleRow};
 use uuid::Uuid;
 
 /// An envelope of version 1 under a key, told apart by its last byte.
-fn envelope(key: &str, last: u8) -> String {
+fn bytes(key: &str, last: u8) -> Vec<u8> {
     let mut bytes = vec![1_u8];
     bytes.extend(key.bytes());
     bytes.resize(9, 0);
     bytes.resize(97, 7);
     bytes.push(last);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
 }
 
-fn bytes(key: &str, last: u8) -> Vec<u8> {
-    let hex = envelope(key, last);
-    (0..hex.len() / 2)
-        .map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap())
-        .collect()
+/// The same in hexadecimal digits.
+fn envelope(key: &str, last: u8) -> String {
+    bytes(key, last)
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 async fn seal_account(shop: &Shop, account: AccountId, key: &str) {
