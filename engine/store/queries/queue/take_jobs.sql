@@ -74,12 +74,16 @@ heads as materialized (
       limit least($4::int, r.slots, r.parts)
    ) j
 ),
+-- `n` counts only what fits: the others take no slot from the riders behind them
 ranked as materialized (
-  select r.parts as room_parts, r.slots as room_slots, j.*,
-         row_number() over (partition by j.org, j.bucket order by j.priority, j.run_at, j.id) as n,
-         sum(j.parts) over (partition by j.org, j.bucket order by j.priority, j.run_at, j.id) as parts_so_far
-    from (select * from riders union all select * from heads) j
-    join rooms r on r.org = j.org and r.id = j.bucket
+  select l.*, count(*) filter (where l.parts = 0 or l.parts_so_far <= l.room_parts)
+                over (partition by l.org, l.bucket order by l.priority, l.run_at, l.id) as n
+    from (
+      select r.parts as room_parts, r.slots as room_slots, j.*,
+             sum(j.parts) over (partition by j.org, j.bucket order by j.priority, j.run_at, j.id) as parts_so_far
+        from (select * from riders union all select * from heads) j
+        join rooms r on r.org = j.org and r.id = j.bucket
+    ) l
 ),
 picked as materialized (
   select h.org, h.id, h.bucket, h.n, h.parts = 0 as charged

@@ -356,3 +356,27 @@ async fn what_was_never_begun_gives_its_charge_and_its_slot_back() {
     assert!(again.iter().all(|job| job.claim == 2 && job.failures == 0));
     shop.close().await;
 }
+
+/// The window lets one more in; whoever is behind it must not use up the slot of a look that needs no room.
+#[tokio::test]
+async fn what_does_not_fit_takes_no_slot_from_a_look() {
+    let shop = Shop::open().await;
+    shop.declare(QUEUE, &[window("two", "posts", 2, 1, 60_000), slots(2)])
+        .await;
+    let account = shop.account().await;
+    shop.enqueue_many(account, 1, shop.at(0)).await;
+    let poll = shop.claim_one(shop.at(0)).await;
+    assert!(shop.settle(proceed(&poll, 9_000), shop.at(1)).await);
+    let [urgent, bulk] = [0, 1].map(|priority| NewPost {
+        priority,
+        ..shop.draft(account)
+    });
+    let urgent = shop.enqueue(urgent, shop.at(2)).await;
+    shop.enqueue(bulk, shop.at(2)).await;
+
+    let jobs = shop.claim(10, shop.at(10)).await.jobs;
+
+    let taken: Vec<_> = jobs.iter().map(|job| job.job).collect();
+    assert_eq!(taken, [urgent, poll.job]);
+    shop.close().await;
+}

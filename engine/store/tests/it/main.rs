@@ -31,6 +31,8 @@ mod mark;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod outcomes;
@@ -38,6 +40,8 @@ mod outcomes;
 mod pauses;
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod race_grid;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
