@@ -155,10 +155,10 @@ async fn a_canceled_post_goes_after_all() {
     let error = answer.error(409, "validation_failed", Some("post.retry.status"));
     assert!(error["message"].as_str().unwrap().contains("queued"));
     app.delete(&path).await.ok(200);
-    let past = app
+    let refused = app
         .post(&retry, json!({ "scheduledAt": "2001-01-01T00:00:00Z" }))
         .await;
-    past.error(400, "validation_failed", Some("scheduledAt.future"));
+    refused.error(400, "validation_failed", Some("scheduledAt.future"));
 
     let answer = app.post(&retry, json!({ "scheduledAt": LATER })).await;
 
