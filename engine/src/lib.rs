@@ -44,7 +44,8 @@ pub use client::{
     NewKeyRequest, Replay, Submission, Target, TargetMedia, WaitEnd,
 };
 pub use console::{
-    Console, DiscardError, DiscardRequest, RedriveError, RedriveRequest, Redriven, RotateError, RotateProgress, Rotated,
+    Console, DiscardError, DiscardRequest, RedriveError, RedriveRequest, Redriven, RotateError,
+    RotateProgress, Rotated,
 };
 pub use error::{AcceptError, ConnectError, EditError, RetryError, TargetViolation};
 pub use library::{Library, LibraryError, LibraryLimits, Upload};

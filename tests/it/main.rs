@@ -19,8 +19,9 @@ mod kill_matrix;
 #[cfg(test)]
 mod late_arrival;
 #[cfg(test)]
-mod operator;
 mod operations;
+#[cfg(test)]
+mod operator;
 #[cfg(test)]
 mod process;
 #[cfg(test)]

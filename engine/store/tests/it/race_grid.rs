@@ -114,6 +114,7 @@ impl<'a> Scene<'a> {
                     by: "bob".to_owned(),
                     blind: false,
                     give_up_after: Duration::from_hours(24),
+                    scheduled_at: None,
                 };
                 json!(shop.store.redrive(&ask).await.unwrap().is_some())
             }

@@ -91,6 +91,7 @@ impl Twins {
             by: "bob".to_owned(),
             blind,
             give_up_after: Duration::from_hours(10_000),
+            scheduled_at: None,
         };
         let post = self.shop.store.redrive(&ask).await.unwrap();
         assert_eq!(
@@ -98,7 +99,7 @@ impl Twins {
             self.memory.may_redrive(letters[n], blind),
             "whether the letter was redriven"
         );
-        if let Some(post) = post {
+        if let Some(post) = post.map(|queued| queued.post) {
             let job = self
                 .shop
                 .database
