@@ -277,7 +277,8 @@ fn post_of(loaded: &LoadedPost) -> Result<Post, Box<Report>> {
         width: Option<u32>,
         height: Option<u32>,
     }
-    let stored: Vec<Stored> = serde_json::from_value(loaded.media.clone()).unwrap_or_default();
+    // A post never goes out without a part of itself: what cannot be read is a failure, not an absence.
+    let stored: Vec<Stored> = readable(loaded.media.clone(), "media")?;
     let mut media = Vec::with_capacity(stored.len());
     for file in stored {
         let (Some(mime), Some(size_bytes)) = (file.mime, file.size_bytes) else {
@@ -305,16 +306,29 @@ fn post_of(loaded: &LoadedPost) -> Result<Post, Box<Report>> {
             alt_text,
         });
     }
-    let first_comment = loaded
-        .first_comment
-        .clone()
-        .and_then(|c| serde_json::from_value::<FirstComment>(c).ok());
+    let first_comment: Option<FirstComment> = match loaded.first_comment.clone() {
+        Some(stored) => Some(readable(stored, "first comment")?),
+        None => None,
+    };
     Ok(Post {
         id: loaded.id,
         text: loaded.text.clone(),
         media,
         first_comment,
         options: loaded.options.clone(),
+    })
+}
+
+fn readable<T: serde::de::DeserializeOwned>(
+    stored: serde_json::Value,
+    part: &str,
+) -> Result<T, Box<Report>> {
+    serde_json::from_value(stored).map_err(|e| {
+        let problem = format!("the stored {part} of the post cannot be read: {e}");
+        Box::new(Report::Failed(Failure::transient(
+            "post.unreadable",
+            problem,
+        )))
     })
 }
 
