@@ -151,16 +151,12 @@ impl Settler {
             match self.store.settle(rows, None).await {
                 Ok(settled) => return Ok(settled.lost),
                 Err(error) if error.is_passing() => {
-                    failures = (failures + 1).min(6);
                     tracing::warn!(
                         settlements = rows.len(),
                         error = chain(&error),
                         "cannot settle yet"
                     );
-                    tokio::time::sleep(
-                        (Duration::from_millis(25) * 2u32.pow(failures)).min(RETRY_MAX),
-                    )
-                    .await;
+                    pause(&mut failures).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -212,11 +208,7 @@ impl Settler {
                     return;
                 }
                 Err(error) if error.is_passing() => {
-                    failures = (failures + 1).min(6);
-                    tokio::time::sleep(
-                        (Duration::from_millis(25) * 2u32.pow(failures)).min(RETRY_MAX),
-                    )
-                    .await;
+                    pause(&mut failures).await;
                 }
                 Err(error) => {
                     tracing::error!(job = %verdict.row.job, error = chain(&error), "a late receipt could not be kept");
@@ -247,9 +239,7 @@ impl Settler {
                     return;
                 }
                 Err(error) if error.is_passing() => {
-                    failures = (failures + 1).min(6);
-                    let pause = Duration::from_millis(25) * 2u32.pow(failures);
-                    tokio::time::sleep(pause.min(RETRY_MAX)).await;
+                    pause(&mut failures).await;
                 }
                 Err(error) => {
                     tracing::error!(%account, error = chain(&error), "fresh tokens could not be kept");
@@ -273,6 +263,12 @@ impl Settler {
             );
         }
     }
+}
+
+/// Waits a little longer after each failure in a row, at most [`RETRY_MAX`].
+async fn pause(failures: &mut u32) {
+    *failures = (*failures + 1).min(6);
+    tokio::time::sleep((Duration::from_millis(25) * 2u32.pow(*failures)).min(RETRY_MAX)).await;
 }
 
 /// One line per attempt: readable alone, its fields queryable; what changed nothing is told at debug only.

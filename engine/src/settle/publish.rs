@@ -4,21 +4,17 @@ use super::announce::announce;
 use crate::attempt::Work;
 use crate::decide::{Dead, Settlement as Decision};
 use crate::events;
-use crate::mark::seal_checkpoint;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use publisher::id::DeadLetterId;
 use publisher::{Class, Failure, Receipt, Warning};
 use serde_json::{Value, json};
 use store::queue::{LoadedPost, Settlement};
-use vault::Vault;
 
 pub(super) fn write_publish(
     row: &mut Settlement,
     work: &Work,
     post: &LoadedPost,
     decision: &Decision,
-    vault: &Vault,
+    sealed: Option<String>,
 ) {
     match decision {
         Decision::Complete { receipt, warning } => {
@@ -30,9 +26,7 @@ pub(super) fn write_publish(
             ..
         } => {
             row.stage = Some(checkpoint.stage.clone());
-            row.checkpoint = seal_checkpoint(vault, post.id.uuid(), checkpoint)
-                .ok()
-                .map(|sealed| BASE64.encode(sealed));
+            row.checkpoint = sealed;
             row.receipt = receipt
                 .as_ref()
                 .and_then(|receipt| serde_json::to_value(receipt).ok());

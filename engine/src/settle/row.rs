@@ -6,6 +6,9 @@ use crate::attempt::{Body, Work};
 use crate::backend::Finished;
 use crate::backoff::seed_of;
 use crate::decide::{Close, Dead, Hold, Report, Settlement as Decision, Tries, decide};
+use crate::mark::seal_checkpoint;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use publisher::{Failure, Progress, Registry, Scope};
 use serde_json::Value;
 use std::time::Duration;
@@ -50,6 +53,9 @@ impl Verdict {
         registry: &Registry,
     ) -> Self {
         let work = &*finished.work;
+        let unresolved = sent || work.claimed.sent_claim.is_some();
+        let (report, sealed) = seal_progress(work, report, unresolved, vault);
+        let sent = sent || (unresolved && matches!(report, Report::Undecided(_)));
         let tries = tries_of(work, sent, stopping);
         let late_receipt = late_receipt(work, &report);
         let looked = work.claimed.sent_claim.is_some();
@@ -63,7 +69,7 @@ impl Verdict {
                 write_refresh(&mut row, account, &decision, tokens, vault);
             }
             Body::Publish(post) => {
-                write_publish(&mut row, work, post, &decision, vault);
+                write_publish(&mut row, work, post, &decision, sealed);
                 closes_host = host_of(post, &decision, registry);
             }
             Body::Unknown => {}
@@ -75,6 +81,24 @@ impl Verdict {
             subject: work.claimed.subject,
             queue: work.claimed.queue.clone(),
         }
+    }
+}
+
+/// Seals what progress asks to be remembered, before anything is decided by it: a step whose memory cannot be kept must not
+/// resolve a mark, or an older checkpoint would make the next claim send again.
+fn seal_progress(
+    work: &Work,
+    report: Report,
+    unresolved: bool,
+    vault: &Vault,
+) -> (Report, Option<String>) {
+    let Report::Did(Progress::Pending { checkpoint, .. }) = &report else {
+        return (report, None);
+    };
+    match seal_checkpoint(vault, work.claimed.subject, checkpoint) {
+        Ok(sealed) => (report, Some(BASE64.encode(sealed))),
+        Err(failure) if unresolved => (Report::Undecided(failure), None),
+        Err(failure) => (Report::Failed(failure), None),
     }
 }
 

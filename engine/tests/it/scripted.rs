@@ -116,6 +116,19 @@ impl Publisher for Scripted {
             }
             // Waits between the mark and the request.
             "late" if first => self.send(&step, true).await,
+            // Goes on with more to remember than can be sealed.
+            "unsealable" if first => {
+                let _permit = step.mark.set(checkpoint("sending")?).await?;
+                Ok(Progress::Pending {
+                    checkpoint: Checkpoint {
+                        version: 1,
+                        stage: "huge".to_owned(),
+                        body: json!("x".repeat(2 << 20)),
+                    },
+                    poll_after: std::time::Duration::ZERO,
+                    receipt: None,
+                })
+            }
             // Part of it is public, then it waits.
             "part" if step.receipt.is_none() => {
                 self.send(&step, false).await?;
