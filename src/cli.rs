@@ -3,19 +3,26 @@
 //! This module knows words and shapes only. Environment and defaults are the configuration's, what a verb does is its
 //! file's under `cmd/`.
 
-mod operations;
+mod buckets;
+mod dead_letters;
+mod fake;
+mod keys;
+mod options;
+mod posts;
 mod values;
+mod vault;
 
-pub(crate) use self::operations::{
-    BucketVerb, ListBuckets, PauseBucket, ResumeBucket, RotateKeys, VaultVerb, WhichBucket,
+pub(crate) use self::{
+    buckets::{BucketVerb, ListBuckets, PauseBucket, ResumeBucket, WhichBucket},
+    dead_letters::{DeadLetters, Discard, ListLetters, Redrive, ShowLetter},
+    fake::{Fake, FakeBluesky},
+    keys::{CreateKey, Keys, ListKeys, RevokeKey},
+    options::Consent,
+    posts::{CancelPost, ListPosts, Posts, ReschedulePost, RetryPost, ShowPost},
+    vault::{RotateKeys, VaultVerb},
 };
 
-use self::values::{fake_account, instant, key_id, letter_id, name, post_id, reason};
-use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use publisher::id::{ApiKeyId, PostId};
-use std::net::SocketAddr;
-use uuid::Uuid;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused in this state.
@@ -124,270 +131,6 @@ pub(crate) struct DoctorArgs {
     /// Check the invariants of the queue, too; reads the whole queue
     #[arg(long)]
     pub(crate) invariants: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Keys {
-    /// Make an API key; it is shown this once
-    ///
-    /// With --json, prints `{"id", "organisation", "name", "key", "createdAt"}`.
-    Create(CreateKey),
-    /// List API keys, revoked ones included
-    ///
-    /// With --json, prints `{"data": [{"id", "organisation", "name", "prefix", "last4", "scopes", "profileId",
-    /// "createdAt", "lastUsedAt", "expiresAt", "revokedAt"}]}`.
-    List(ListKeys),
-    /// Revoke an API key at once
-    ///
-    /// With --json, prints `{"id", "revokedAt"}`.
-    Revoke(RevokeKey),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CreateKey {
-    /// The organisation; made, with its Default profile, if there is none of this name
-    #[arg(long, value_name = "NAME", value_parser = name::<200>)]
-    pub(crate) org: String,
-    /// What the key is called in lists
-    #[arg(long, value_name = "NAME", default_value = "command line", value_parser = name::<100>)]
-    pub(crate) name: String,
-    /// Make a test key (lmp_test_…), which can read and is refused every write
-    #[arg(long)]
-    pub(crate) test: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ListKeys {
-    /// Only of this organisation: name or id
-    #[arg(long, value_name = "NAME")]
-    pub(crate) org: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RevokeKey {
-    /// Its id, from `postrider keys list`
-    #[arg(value_name = "KEY_ID", value_parser = key_id)]
-    pub(crate) id: ApiKeyId,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Posts {
-    /// List posts, newest first
-    ///
-    /// With --json, prints `{"data": [Post], "nextCursor": text or null}`; a Post is as `posts show` has it, without
-    /// `attempts`.
-    List(ListPosts),
-    /// Show one post with its attempts
-    ///
-    /// With --json, prints a Post: `{"id", "batchId", "profileId", "account": {"id", "platformAccountId", "displayName",
-    /// "handle"}, "platform", "status", "text", "media", "options", "metadata", "scheduledAt", "publishedAt", "uri", "cid", "url",
-    /// "warnings", "error", "waiting": {"reason", "since", "until"} or null, "createdAt", "updatedAt", "attempts":
-    /// [{"job", "claim", "startedAt", "endedAt", "outcome", "settlement", "class", "code", "message", "rule",
-    /// "httpStatus", "platformResponse"}]}`.
-    Show(ShowPost),
-    /// Cancel a post that has not begun
-    ///
-    /// With --json, prints `{"id", "status"}`. Exits 3 if it has begun or ended.
-    Cancel(CancelPost),
-    /// Give a scheduled post that has not begun another time
-    ///
-    /// With --json, prints `{"id", "status", "scheduledAt"}`. Exits 3 if it has begun or ended, or if its time has come.
-    Reschedule(ReschedulePost),
-    /// Queue a failed, rejected or canceled post again
-    ///
-    /// What may be public already is looked for first. A canceled post keeps its time unless --at says another one. With
-    /// --json, prints `{"id", "status", "scheduledAt"}`. Exits 3 in any other state.
-    Retry(RetryPost),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CancelPost {
-    /// Its id, from `postrider posts list`
-    #[arg(value_name = "POST_ID", value_parser = post_id)]
-    pub(crate) id: PostId,
-    /// The organisation: name or id; without it all are asked
-    #[arg(long, value_name = "NAME")]
-    pub(crate) org: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ReschedulePost {
-    /// Its id, from `postrider posts list`
-    #[arg(value_name = "POST_ID", value_parser = post_id)]
-    pub(crate) id: PostId,
-    /// When it is to go, such as 2026-12-24T18:00:00Z
-    #[arg(long, value_name = "RFC3339", value_parser = instant)]
-    pub(crate) at: DateTime<Utc>,
-    /// The organisation: name or id; without it all are asked
-    #[arg(long, value_name = "NAME")]
-    pub(crate) org: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RetryPost {
-    /// Its id, from `postrider posts list`
-    #[arg(value_name = "POST_ID", value_parser = post_id)]
-    pub(crate) id: PostId,
-    /// When it is to go, such as 2026-12-24T18:00:00Z; without it at once
-    #[arg(long, value_name = "RFC3339", value_parser = instant)]
-    pub(crate) at: Option<DateTime<Utc>>,
-    /// Who is doing this, for the record; your user name unless said
-    #[arg(long = "as", value_name = "NAME", value_parser = name::<200>)]
-    pub(crate) by: Option<String>,
-    /// The organisation: name or id; without it all are asked
-    #[arg(long, value_name = "NAME")]
-    pub(crate) org: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ListPosts {
-    /// The organisation: name or id; may be left out where there is only one
-    #[arg(long, value_name = "NAME")]
-    pub(crate) org: Option<String>,
-    /// Only with these statuses
-    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = STATUSES)]
-    pub(crate) status: Vec<String>,
-    /// Only for these platforms
-    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
-    pub(crate) platform: Vec<String>,
-    /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i32).range(1..=200))]
-    pub(crate) limit: i32,
-    /// Where an earlier list said that it goes on
-    #[arg(long, value_name = "CURSOR")]
-    pub(crate) cursor: Option<String>,
-}
-
-const STATUSES: [&str; 6] = [
-    "queued",
-    "publishing",
-    "published",
-    "rejected",
-    "failed",
-    "canceled",
-];
-
-#[derive(Debug, Args)]
-pub(crate) struct ShowPost {
-    /// Its id, from `postrider posts list`
-    #[arg(value_name = "POST_ID", value_parser = post_id)]
-    pub(crate) id: PostId,
-    /// The organisation: name or id; without it all are asked
-    #[arg(long, value_name = "NAME")]
-    pub(crate) org: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum DeadLetters {
-    /// List dead letters, newest first
-    ///
-    /// With --json, prints `{"data": [Letter], "nextCursor": text or null}`; a Letter is as `dead-letters show` has it.
-    List(ListLetters),
-    /// Show one dead letter
-    ///
-    /// With --json, prints a Letter: `{"id", "organisationId", "job", "kind", "postId", "platform", "class",
-    /// "fingerprint", "failure": {"class", "code", "message", …}, "failures", "looks", "claims", "sentAt", "stage",
-    /// "generation", "createdAt", "resolvedAt", "resolvedBy", "resolvedHow", "resolvedNote", "text",
-    /// "handle"}`.
-    Show(ShowLetter),
-    /// Send the post of a dead letter again
-    ///
-    /// A letter of class ambiguous may be public already; therefore the platform is asked first, and only what is not
-    /// there is sent. With --json, prints `{"postId", "looksFirst"}`. Exits 3 if somebody has dealt with it already.
-    Redrive(Redrive),
-    /// Close a dead letter without sending anything
-    ///
-    /// Its post stays as it ended. With --json, prints a Letter. Exits 3 if somebody has dealt with it already.
-    Discard(Discard),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ListLetters {
-    /// Only of this organisation: name or id
-    #[arg(long, value_name = "NAME")]
-    pub(crate) org: Option<String>,
-    /// Only of this platform
-    #[arg(long, value_name = "PLATFORM")]
-    pub(crate) platform: Option<String>,
-    /// Only of this class
-    #[arg(long, value_name = "CLASS", value_parser = CLASSES)]
-    pub(crate) class: Option<String>,
-    /// Those that somebody has dealt with, too
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i32).range(1..=200))]
-    pub(crate) limit: i32,
-    /// Where an earlier list said that it goes on
-    #[arg(long, value_name = "CURSOR")]
-    pub(crate) cursor: Option<String>,
-}
-
-const CLASSES: [&str; 6] = [
-    "rejected",
-    "account_blocked",
-    "exhausted",
-    "expired",
-    "ambiguous",
-    "poison",
-];
-
-#[derive(Debug, Args)]
-pub(crate) struct ShowLetter {
-    /// Its id, or its post's
-    #[arg(value_name = "ID", value_parser = letter_id)]
-    pub(crate) id: Uuid,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Redrive {
-    /// Its id, or its post's
-    #[arg(value_name = "ID", value_parser = letter_id)]
-    pub(crate) id: Uuid,
-    /// Who is doing this, for the record; your user name unless said
-    #[arg(long = "as", value_name = "NAME", value_parser = name::<200>)]
-    pub(crate) by: Option<String>,
-    /// Send an ambiguous one without asking the platform first: I have looked, and it is not there
-    #[arg(long)]
-    pub(crate) i_checked_it_is_absent: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Discard {
-    /// Its id, or its post's
-    #[arg(value_name = "ID", value_parser = letter_id)]
-    pub(crate) id: Uuid,
-    /// Why nothing is to be sent; kept with the letter
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
-    pub(crate) reason: String,
-    /// Who is doing this, for the record; your user name unless said
-    #[arg(long = "as", value_name = "NAME", value_parser = name::<200>)]
-    pub(crate) by: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Fake {
-    /// A fake Bluesky PDS
-    Bluesky(FakeBluesky),
-    /// The four toy platforms
-    Toys(FakeToys),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct FakeBluesky {
-    /// Where it listens
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
-    pub(crate) listen: SocketAddr,
-    /// An account, such as alice.test:aaaa-bbbb-cccc-dddd
-    #[arg(long = "account", value_name = "HANDLE:PASSWORD", value_parser = fake_account)]
-    pub(crate) accounts: Vec<(String, String)>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct FakeToys {
-    /// Where it listens
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
-    pub(crate) listen: SocketAddr,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod cli;
 mod cmd;
 mod config;
+mod confirm;
 mod connectors;
 mod demo;
 mod exit;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use std::{fmt::Display, io::Write as _};
 
 const HEADING: Style = Style::new().bold();
-const FAINT: Style = Style::new().dimmed();
+pub(crate) const FAINT: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 

@@ -1,6 +1,6 @@
 //! The command line as a whole.
 
-use super::*;
+use super::{values::name, *};
 use clap::{CommandFactory as _, error::ErrorKind};
 
 fn refused(line: &str) -> (ErrorKind, String) {

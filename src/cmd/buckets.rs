@@ -4,6 +4,7 @@ use super::{paging, posts::next_cursor, tenant};
 use crate::{
     cli::{BucketVerb, ListBuckets, PauseBucket, ResumeBucket, WhichBucket},
     config::Config,
+    confirm::{Plan, consent},
     exit::{Exit, Stop},
     output::{Output, cleaned, relative, shortened, stamp},
     wiring,
@@ -12,6 +13,9 @@ use chrono::{DateTime, Utc};
 use engine::{Console, Paused, Resumed};
 use serde_json::{Value, json};
 use store::{BucketFilter, BucketRow, Cursor, Store};
+
+/// Of a platform's accounts no more are counted before it is paused.
+const PAUSED_SHOWN: i32 = 1_000;
 
 const REMEDY: &str = "`postrider buckets list` shows accounts and platforms";
 
@@ -32,7 +36,7 @@ pub(crate) async fn run(
 }
 
 async fn list(ask: &ListBuckets, store: &Store, output: Output) -> anyhow::Result<()> {
-    let after = paging::read(ask.cursor.as_deref())?;
+    let after = paging::read(ask.page.cursor.as_deref())?;
     let org = match &ask.org {
         Some(name) => Some(tenant::named(store, name).await?),
         None => None,
@@ -43,9 +47,9 @@ async fn list(ask: &ListBuckets, store: &Store, output: Output) -> anyhow::Resul
         account: None,
     };
     let mut buckets = store
-        .list_buckets(&filter, after.as_ref(), ask.limit + 1)
+        .list_buckets(&filter, after.as_ref(), ask.page.limit + 1)
         .await?;
-    let next = next_cursor(&mut buckets, ask.limit, |bucket| Cursor {
+    let next = next_cursor(&mut buckets, ask.page.limit, |bucket| Cursor {
         at: bucket.created_at,
         id: bucket.account.uuid(),
     });
@@ -58,10 +62,8 @@ async fn list(ask: &ListBuckets, store: &Store, output: Output) -> anyhow::Resul
     }
     let (_, now) = store.ping().await?;
     let rows = buckets.iter().map(|bucket| {
-        let named = bucket.handle.as_ref().or(bucket.display_name.as_ref());
-        let name = named.map_or_else(String::new, |name| shortened(name, 40));
         vec![
-            format!("{}\n{name}", bucket.account),
+            format!("{}\n{}", bucket.account, named(bucket)),
             format!("{}\n{}", bucket.queue, shortened(&bucket.organisation, 30)),
             standing(bucket, now),
             format!("{} queued\n{} running", bucket.queued, bucket.running),
@@ -72,6 +74,11 @@ async fn list(ask: &ListBuckets, store: &Store, output: Output) -> anyhow::Resul
         Some(next) => output.faint(format_args!("More: --cursor {next}")),
         None => Ok(()),
     }
+}
+
+fn named(bucket: &BucketRow) -> String {
+    let name = bucket.handle.as_ref().or(bucket.display_name.as_ref());
+    name.map_or_else(|| bucket.account.to_string(), |name| shortened(name, 40))
 }
 
 fn standing(bucket: &BucketRow, now: DateTime<Utc>) -> String {
@@ -112,7 +119,20 @@ async fn pause(
     store: &Store,
     output: Output,
 ) -> anyhow::Result<()> {
-    let by = ask.by.as_ref().unwrap_or(&config.operator);
+    let by = ask.actor.by.as_ref().unwrap_or(&config.operator);
+    let waits = waiting(&ask.which, store).await?;
+    let what = match (&ask.which.platform, waits.len()) {
+        (Some(platform), 1) => format!("pauses {} with its 1 account", cleaned(platform)),
+        (Some(platform), n) => format!("pauses {} with its {n} accounts", cleaned(platform)),
+        (None, 0) => return Err(unknown(&ask.which).into()),
+        (None, _) => "pauses 1 account".to_owned(),
+    };
+    let plan = Plan {
+        what: &what,
+        touches: &waits,
+        undo: "`postrider buckets resume` lets it go on; a post whose deadline passes meanwhile fails",
+    };
+    consent(ask.consent, &plan, output)?;
     let console = Console::new(store.clone());
     let paused = match (&ask.which.platform, ask.which.account) {
         (Some(platform), _) => console.pause_platform(platform, by).await?,
@@ -140,13 +160,35 @@ async fn pause(
     ))
 }
 
+/// The accounts that a pause would stop, with what waits in each.
+async fn waiting(which: &WhichBucket, store: &Store) -> anyhow::Result<Vec<String>> {
+    let filter = BucketFilter {
+        org: None,
+        platform: which.platform.clone(),
+        account: which.account,
+    };
+    let buckets = store.list_buckets(&filter, None, PAUSED_SHOWN).await?;
+    Ok(buckets
+        .iter()
+        .map(|bucket| {
+            format!(
+                "{} {}: {} queued, {} running",
+                bucket.queue,
+                named(bucket),
+                bucket.queued,
+                bucket.running
+            )
+        })
+        .collect())
+}
+
 async fn resume(
     ask: &ResumeBucket,
     config: &Config,
     store: &Store,
     output: Output,
 ) -> anyhow::Result<()> {
-    let by = ask.by.as_ref().unwrap_or(&config.operator);
+    let by = ask.actor.by.as_ref().unwrap_or(&config.operator);
     let console = Console::new(store.clone());
     let resumed = match (&ask.which.platform, ask.which.account) {
         (Some(platform), _) => console.resume_platform(platform).await?,

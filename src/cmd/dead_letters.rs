@@ -4,6 +4,7 @@ use super::{paging, posts::next_cursor, tenant};
 use crate::{
     cli::{DeadLetters, Discard, ListLetters, Redrive, ShowLetter},
     config::Config,
+    confirm::{Plan, consent},
     exit::{Exit, Stop},
     output::{Output, cleaned, relative, shortened, since, stamp, when},
     wiring,
@@ -33,7 +34,7 @@ pub(crate) async fn run(
 }
 
 async fn list(ask: &ListLetters, store: &Store, output: Output) -> anyhow::Result<()> {
-    let after = paging::read(ask.cursor.as_deref())?;
+    let after = paging::read(ask.page.cursor.as_deref())?;
     let org = match &ask.org {
         Some(name) => Some(tenant::named(store, name).await?),
         None => None,
@@ -45,9 +46,9 @@ async fn list(ask: &ListLetters, store: &Store, output: Output) -> anyhow::Resul
         open_only: !ask.all,
     };
     let mut letters = store
-        .list_letters(&filter, after.as_ref(), ask.limit + 1)
+        .list_letters(&filter, after.as_ref(), ask.page.limit + 1)
         .await?;
-    let next = next_cursor(&mut letters, ask.limit, |letter| Cursor {
+    let next = next_cursor(&mut letters, ask.page.limit, |letter| Cursor {
         at: letter.created_at,
         id: letter.id.uuid(),
     });
@@ -166,7 +167,27 @@ async fn redrive(
     store: Store,
     output: Output,
 ) -> anyhow::Result<()> {
-    let by = ask.by.clone().unwrap_or_else(|| config.operator.clone());
+    let by = ask
+        .actor
+        .by
+        .clone()
+        .unwrap_or_else(|| config.operator.clone());
+    let letter = store.get_letter(ask.id, None).await?;
+    if let Some(letter) = letter.filter(|letter| letter.resolved_at.is_none()) {
+        let undo = match (letter.sent_at, ask.i_checked_it_is_absent) {
+            (Some(_), true) => {
+                "nobody asks the platform first: if it is there already, it is there twice then"
+            }
+            (Some(_), false) => "the platform is asked first; only what is not there is sent",
+            (None, _) => "`postrider posts cancel` stops it until it has begun",
+        };
+        let plan = Plan {
+            what: "sends 1 post again",
+            touches: &[named(&letter)],
+            undo,
+        };
+        consent(ask.consent, &plan, output)?;
+    }
     let request = RedriveRequest {
         letter: ask.id,
         org: None,
@@ -210,19 +231,23 @@ async fn discard(
     store: Store,
     output: Output,
 ) -> anyhow::Result<()> {
-    let open = store.get_letter(ask.id, None).await?;
-    if let Some(letter) = open.filter(|letter| letter.resolved_at.is_none() && !output.is_json()) {
-        output.faint(format_args!(
-            "Discarding 1 letter, {}, of {}: {}",
-            letter.class,
-            letter.queue,
-            shortened(letter.text.as_deref().unwrap_or_default(), 50)
-        ))?;
+    let letter = store.get_letter(ask.id, None).await?;
+    if let Some(letter) = letter.filter(|letter| letter.resolved_at.is_none()) {
+        let plan = Plan {
+            what: "discards 1 dead letter",
+            touches: &[named(&letter)],
+            undo: "it cannot be taken back: its post stays as it ended",
+        };
+        consent(ask.consent, &plan, output)?;
     }
     let request = DiscardRequest {
         letter: ask.id,
         org: None,
-        by: ask.by.clone().unwrap_or_else(|| config.operator.clone()),
+        by: ask
+            .actor
+            .by
+            .clone()
+            .unwrap_or_else(|| config.operator.clone()),
         reason: ask.reason.clone(),
     };
     let letter = Console::new(store)
@@ -241,6 +266,12 @@ async fn discard(
         return output.document(&document(&letter));
     }
     output.line("Discarded; nothing is sent.")
+}
+
+/// Which letter a verb is about, on one line.
+fn named(letter: &LetterRow) -> String {
+    let text = shortened(letter.text.as_deref().unwrap_or_default(), 50);
+    format!("{} of {}: {text}", letter.class, letter.queue)
 }
 
 fn document(letter: &LetterRow) -> Value {

@@ -4,10 +4,12 @@ use super::tenant;
 use crate::{
     cli::{CreateKey, Keys, ListKeys, RevokeKey},
     config::Config,
+    confirm::{Plan, consent},
     exit::{Exit, Stop},
     output::{Output, cleaned, relative, since, stamp},
     wiring,
 };
+use chrono::{DateTime, Utc};
 use engine::{Environment, NewKeyRequest};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -79,13 +81,10 @@ async fn list(ask: &ListKeys, store: &Store, output: Output) -> anyhow::Result<(
     }
     let (_, now) = store.ping().await?;
     let rows = keys.iter().map(|key| {
-        let used = key.last_used_at.map_or_else(
-            || "never used".to_owned(),
-            |at| format!("used {}", relative(at, now)),
+        let state = key.revoked_at.map_or_else(
+            || used(key, now),
+            |at| format!("revoked {}", relative(at, now)),
         );
-        let state = key
-            .revoked_at
-            .map_or(used, |at| format!("revoked {}", relative(at, now)));
         vec![
             format!("{}\n{}…{}", key.id, key.prefix, key.last4),
             format!("{}\n{}", cleaned(&key.organisation), cleaned(&key.name)),
@@ -94,6 +93,13 @@ async fn list(ask: &ListKeys, store: &Store, output: Output) -> anyhow::Result<(
         ]
     });
     output.table(&["key", "organisation", "state", "made"], rows.collect())
+}
+
+fn used(key: &KeyRow, now: DateTime<Utc>) -> String {
+    key.last_used_at.map_or_else(
+        || "never used".to_owned(),
+        |at| format!("used {}", relative(at, now)),
+    )
 }
 
 fn document(key: &KeyRow) -> Value {
@@ -113,23 +119,34 @@ fn document(key: &KeyRow) -> Value {
 }
 
 async fn revoke(ask: &RevokeKey, store: &Store, output: Output) -> anyhow::Result<()> {
+    let known = store.list_keys(None).await?;
+    let Some(key) = known.into_iter().find(|key| key.id == ask.id) else {
+        let what = format!("there is no key {}", ask.id);
+        return Err(Stop::failed(what, "`postrider keys list` shows the ids").into());
+    };
+    let already = |at| {
+        let what = format!("the key {} was revoked already, {}", ask.id, stamp(at));
+        Stop::refused(what, "nothing is left to do")
+    };
+    if let Some(at) = key.revoked_at {
+        return Err(already(at).into());
+    }
+    let (_, now) = store.ping().await?;
+    let plan = Plan {
+        what: "revokes 1 key",
+        touches: &[format!(
+            "{} of {}, {}…{}, {}",
+            cleaned(&key.name),
+            cleaned(&key.organisation),
+            key.prefix,
+            key.last4,
+            used(&key, now)
+        )],
+        undo: "it cannot be taken back: whoever uses it is refused at once",
+    };
+    consent(ask.consent, &plan, output)?;
     let Some(at) = store.revoke_key(ask.id, None).await? else {
-        let known = store
-            .list_keys(None)
-            .await?
-            .into_iter()
-            .find(|key| key.id == ask.id);
-        return Err(match known.and_then(|key| key.revoked_at) {
-            Some(at) => Stop::refused(
-                format!("the key {} was revoked already, {}", ask.id, stamp(at)),
-                "nothing is left to do",
-            ),
-            None => Stop::failed(
-                format!("there is no key {}", ask.id),
-                "`postrider keys list` shows the ids",
-            ),
-        }
-        .into());
+        return Err(already(now).into());
     };
     if output.is_json() {
         return output.document(&json!({ "id": ask.id, "revokedAt": stamp(at) }));

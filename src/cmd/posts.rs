@@ -30,7 +30,7 @@ pub(crate) async fn run(posts: &Posts, config: &Config, output: Output) -> anyho
 }
 
 async fn list(ask: &ListPosts, store: &Store, output: Output) -> anyhow::Result<()> {
-    let after = paging::read(ask.cursor.as_deref())?;
+    let after = paging::read(ask.page.cursor.as_deref())?;
     let org = tenant::named_or_only(store, ask.org.as_deref()).await?;
     let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
     let filter = PostFilter {
@@ -39,9 +39,9 @@ async fn list(ask: &ListPosts, store: &Store, output: Output) -> anyhow::Result<
         ..PostFilter::default()
     };
     let mut posts = store
-        .list_posts(org, &filter, after.as_ref(), ask.limit + 1)
+        .list_posts(org, &filter, after.as_ref(), ask.page.limit + 1)
         .await?;
-    let next = next_cursor(&mut posts, ask.limit, |post| Cursor {
+    let next = next_cursor(&mut posts, ask.page.limit, |post| Cursor {
         at: post.created_at,
         id: post.id.uuid(),
     });
@@ -177,7 +177,10 @@ fn account(post: &PostRow) -> String {
     match (&post.handle, &post.display_name) {
         (Some(handle), _) => format!("@{}", shortened(handle, 40)),
         (None, Some(name)) => shortened(name, 40),
-        (None, None) => "(disconnected)".to_owned(),
+        (None, None) => post
+            .platform_account_id
+            .as_ref()
+            .map_or_else(|| "(disconnected)".to_owned(), |id| shortened(id, 40)),
     }
 }
 

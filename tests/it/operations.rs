@@ -131,7 +131,7 @@ async fn buckets_are_listed_paused_and_resumed_and_workers_listed() {
         (&bucket["accountId"], &bucket["state"], &bucket["queued"]),
         (&json!(id), &json!("ready"), &json!(0))
     );
-    let pause = format!("buckets pause {id} --as Ada");
+    let pause = format!("buckets pause {id} --as Ada --yes");
     assert_eq!(
         json(&fleet, &pause, &variables).await,
         json!({ "accountId": id, "platform": null, "paused": true, "by": "Ada" })
@@ -150,12 +150,17 @@ async fn buckets_are_listed_paused_and_resumed_and_workers_listed() {
     assert!(out.contains("Resumed account"), "{out}");
     assert_eq!(run(&fleet, &resume, &variables).await.0, 3);
 
-    let (code, out, _) = run(&fleet, "buckets pause --platform toy_blind", &variables).await;
+    let (code, out, _) = run(
+        &fleet,
+        "buckets pause --platform toy_blind --yes",
+        &variables,
+    )
+    .await;
     assert_eq!(code, 0);
     assert!(out.contains("Paused platform toy_blind"), "{out}");
     let resumed = json(&fleet, "buckets resume --platform toy_blind", &variables).await;
     assert_eq!(resumed["paused"], false);
-    let (code, _, err) = run(&fleet, "buckets pause --platform lost", &variables).await;
+    let (code, _, err) = run(&fleet, "buckets pause --platform lost --yes", &variables).await;
     assert_eq!(code, 1);
     assert!(err.contains("there is no platform lost"), "{err}");
     for wrong in [

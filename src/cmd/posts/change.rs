@@ -1,9 +1,10 @@
 //! `postrider posts cancel | reschedule | retry`
 
-use super::located;
+use super::{account, located};
 use crate::{
     cli::{CancelPost, ReschedulePost, RetryPost},
     config::Config,
+    confirm::{Plan, consent},
     exit::Stop,
     output::{Output, shortened, stamp, when},
     wiring,
@@ -18,16 +19,10 @@ fn client(config: &Config, store: &Store) -> anyhow::Result<Client> {
     wiring::client_for_posts(config, store.clone())
 }
 
-/// Says which post a verb is about before it acts.
-fn preview(output: Output, verb: &str, post: &PostRow) -> anyhow::Result<()> {
-    if output.is_json() {
-        return Ok(());
-    }
-    output.faint(format_args!(
-        "{verb} 1 post for {}: {}",
-        post.platform,
-        shortened(&post.text, 50)
-    ))
+/// Which post a verb is about, on one line.
+fn named(post: &PostRow) -> String {
+    let text = shortened(&post.text, 50);
+    format!("{} of {}: {text}", post.platform, account(post))
 }
 
 pub(super) async fn cancel(
@@ -37,14 +32,18 @@ pub(super) async fn cancel(
     output: Output,
 ) -> anyhow::Result<()> {
     let (org, post) = located(store, ask.id, ask.org.as_deref()).await?;
-    preview(output, "Canceling", &post)?;
+    if post.shown != "queued" {
+        return Err(not_canceled(&post.shown).into());
+    }
+    let plan = Plan {
+        what: "cancels 1 post",
+        touches: &[named(&post)],
+        undo: "`postrider posts retry` queues it again",
+    };
+    consent(ask.consent, &plan, output)?;
     if !client(config, store)?.cancel_post(org, post.id).await? {
         let (_, now) = located(store, ask.id, ask.org.as_deref()).await?;
-        let what = format!(
-            "only a queued post can be canceled; this one is {}",
-            now.shown
-        );
-        return Err(Stop::refused(what, FOLLOW).into());
+        return Err(not_canceled(&now.shown).into());
     }
     if output.is_json() {
         return output.document(&json!({ "id": post.id, "status": "canceled" }));
@@ -60,7 +59,6 @@ pub(super) async fn reschedule(
     output: Output,
 ) -> anyhow::Result<()> {
     let (org, post) = located(store, ask.id, ask.org.as_deref()).await?;
-    preview(output, "Rescheduling", &post)?;
     let edit = Edit {
         scheduled_at: Some(ask.at),
         ..Edit::default()
@@ -85,8 +83,16 @@ pub(super) async fn retry(
     output: Output,
 ) -> anyhow::Result<()> {
     let (org, post) = located(store, ask.id, ask.org.as_deref()).await?;
-    preview(output, "Retrying", &post)?;
-    let by = ask.by.as_deref().unwrap_or(&config.operator);
+    let by = ask.actor.by.as_deref().unwrap_or(&config.operator);
+    if !matches!(post.shown.as_str(), "failed" | "rejected" | "canceled") {
+        return Err(not_retried(RetryError::Status { status: post.shown }));
+    }
+    let plan = Plan {
+        what: "sends 1 post",
+        touches: &[named(&post)],
+        undo: "`postrider posts cancel` stops it until it has begun",
+    };
+    consent(ask.consent, &plan, output)?;
     let client = client(config, store)?;
     let queued = client
         .retry_post(org, post.id, by, ask.at)
@@ -102,6 +108,11 @@ pub(super) async fn retry(
         "Follow it: postrider posts show {}",
         queued.post
     ))
+}
+
+fn not_canceled(status: &str) -> Stop {
+    let what = format!("only a queued post can be canceled; this one is {status}");
+    Stop::refused(what, FOLLOW)
 }
 
 fn too_soon(what: String) -> Stop {

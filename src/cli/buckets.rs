@@ -1,30 +1,11 @@
-//! The verbs of a person on duty: master keys, buckets.
+//! The verbs of buckets.
 
-use super::values::{account_id, name};
+use super::{
+    options::{Actor, Consent, Page},
+    values::account_id,
+};
 use clap::{Args, Subcommand};
 use publisher::id::AccountId;
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum VaultVerb {
-    /// Rewrap everything sealed under the active master key, while everything runs
-    ///
-    /// The active key is the first of POSTRIDER_MASTER_KEY; the old ones stand behind it. One that was cut is simply begun
-    /// again. With --json, prints `{"activeKey", "rewrapped", "unopened", "left", "retiredKeys": [id]}`. Exits 3, and
-    /// touches nothing, if there is no new key or one is missing; 1 if something stayed under an old key.
-    Rotate(RotateKeys),
-    /// Show the master keys and what is sealed under each
-    ///
-    /// With --json, prints `{"keys": [{"id", "state", "firstSeenAt", "tokens", "checkpoints", "letters"}]}`; state is
-    /// `active`, `retired`, `unknown` (not in POSTRIDER_MASTER_KEY) or `damaged` (values that name no key).
-    Status,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RotateKeys {
-    /// So many values at a time
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(i32).range(1..=1000))]
-    pub(crate) batch: i32,
-}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BucketVerb {
@@ -53,12 +34,8 @@ pub(crate) struct ListBuckets {
     /// Only of this platform
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,
-    /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i32).range(1..=200))]
-    pub(crate) limit: i32,
-    /// Where an earlier list said that it goes on
-    #[arg(long, value_name = "CURSOR")]
-    pub(crate) cursor: Option<String>,
+    #[command(flatten)]
+    pub(crate) page: Page,
 }
 
 #[derive(Debug, Args)]
@@ -76,16 +53,16 @@ pub(crate) struct WhichBucket {
 pub(crate) struct PauseBucket {
     #[command(flatten)]
     pub(crate) which: WhichBucket,
-    /// Who is doing this, for the record; your user name unless said
-    #[arg(long = "as", value_name = "NAME", value_parser = name::<200>)]
-    pub(crate) by: Option<String>,
+    #[command(flatten)]
+    pub(crate) actor: Actor,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ResumeBucket {
     #[command(flatten)]
     pub(crate) which: WhichBucket,
-    /// Who is doing this, for the log; your user name unless said
-    #[arg(long = "as", value_name = "NAME", value_parser = name::<200>)]
-    pub(crate) by: Option<String>,
+    #[command(flatten)]
+    pub(crate) actor: Actor,
 }
