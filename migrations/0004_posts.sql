@@ -43,13 +43,15 @@ create table posts (
 create index posts_newest on posts (org, created_at desc, id desc);
 
 create table post_media (
-  org      uuid not null,
-  post     uuid not null,
-  position smallint not null,
-  media    text not null,
-  kind     text not null check (kind in ('image', 'video')),
-  alt_text text,
-  primary key (org, post, position)
+  org        uuid not null,
+  post       uuid not null,
+  in_options boolean not null default false,                   -- named by the platform's options, not attached
+  position   smallint not null,
+  media      text not null,
+  kind       text check (kind in ('image', 'video')),
+  alt_text   text,
+  primary key (org, post, in_options, position),
+  constraint post_media_attached check (in_options = (kind is null))
 );
 
 create index post_media_of on post_media (org, media);

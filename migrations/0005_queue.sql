@@ -230,7 +230,7 @@ select p.*, s.shown, j.id as job, j.run_at, j.give_up_at,
        a.platform_account_id, a.display_name, a.handle,
        coalesce((select jsonb_agg(jsonb_build_object('mediaId', m.media, 'kind', m.kind, 'altText', m.alt_text)
                                   order by m.position)
-                   from post_media m where m.org = p.org and m.post = p.id), '[]') as media,
+                   from post_media m where m.org = p.org and m.post = p.id and not m.in_options), '[]') as media,
        w.reason as waiting_reason, w.since as waiting_since, w.until as waiting_until
   from posts p
   left join jobs j on j.org = p.org and j.kind = 'publish' and j.subject = p.id

@@ -9,6 +9,17 @@ pub(crate) fn published(post: &LoadedPost, receipt: &Receipt, warnings: &Value) 
     let mut data = about(post);
     data["uri"] = json!(receipt.uri);
     data["cid"] = json!(receipt.cid);
+    if let Some(comment) = receipt.first_comment() {
+        data["firstCommentUri"] = json!(comment.uri);
+        data["firstCommentCid"] = json!(comment.cid);
+    }
+    let thread: Vec<Value> = receipt
+        .thread()
+        .map(|part| json!({"uri": part.uri, "cid": part.cid}))
+        .collect();
+    if !thread.is_empty() {
+        data["thread"] = json!(thread);
+    }
     if warnings.as_array().is_some_and(|list| !list.is_empty()) {
         data["warnings"] = warnings.clone();
     }

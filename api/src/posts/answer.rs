@@ -3,7 +3,7 @@
 use crate::wire::{as_instant, as_optional_instant};
 use chrono::{DateTime, Utc};
 use publisher::{
-    Receipt,
+    Part, Receipt,
     id::{AccountId, BatchId, PostId, ProfileId},
 };
 use serde::{Deserialize as _, Serialize};
@@ -43,12 +43,26 @@ struct ResultView {
     uri: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_comment_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_comment_cid: Option<String>,
+    /// The further posts of a thread that are public.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    thread: Vec<PartView>,
     #[serde(skip_serializing_if = "is_empty")]
     warnings: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting: Option<WaitingView>,
+}
+
+/// A further post of a thread.
+#[derive(Debug, Serialize)]
+pub(crate) struct PartView {
+    uri: String,
+    cid: Option<String>,
 }
 
 /// Why a post has not begun.
@@ -106,6 +120,9 @@ fn result_view(post: PostRow) -> ResultView {
         platform: post.platform,
         post_id: post.id,
         status: post.shown,
+        first_comment_uri: receipt.first_comment().map(|part| part.uri.clone()),
+        first_comment_cid: receipt.first_comment().and_then(|part| part.cid.clone()),
+        thread: thread(&receipt),
         uri: receipt.uri,
         cid: receipt.cid,
         warnings: post.warnings,
@@ -120,6 +137,14 @@ pub(super) fn receipt(post: &PostRow) -> Receipt {
         .as_ref()
         .and_then(|receipt| Receipt::deserialize(receipt).ok())
         .unwrap_or_default()
+}
+
+/// The further posts of a published thread.
+pub(super) fn thread(receipt: &Receipt) -> Vec<PartView> {
+    let parts = receipt.thread().cloned();
+    parts
+        .map(|Part { uri, cid, .. }| PartView { uri, cid })
+        .collect()
 }
 
 /// Why the post waits; none if it does not.

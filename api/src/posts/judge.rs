@@ -11,7 +11,7 @@ use crate::{
 };
 use engine::TargetViolation;
 use publisher::{
-    FirstComment, Media, Post,
+    FirstComment, Media, MediaKind, OptionMedia, Post,
     id::{PostId, ProfileId},
 };
 use serde_json::Value;
@@ -40,20 +40,26 @@ pub(super) async fn preflight(
     accounts: &[Option<AccountRow>],
     found: &mut Vec<Violation>,
 ) -> Result<(), StoreError> {
-    let items = request
-        .targets
-        .iter()
-        .filter_map(|target| target.content.as_ref())
-        .flat_map(|content| &content.media);
-    let files = Files::load(state, caller, caller.pin, items, &request.inline).await?;
+    let registry = state.client().registry();
+    let mut judgeable = Vec::with_capacity(accounts.len());
     for (at, (target, account)) in request.targets.iter().zip(accounts).enumerate() {
         let (Some(content), Some(account)) = (&target.content, account) else {
             continue;
         };
-        let Some(connector) = state.client().registry().get(&account.platform) else {
+        let Some(connector) = registry.get(&account.platform) else {
             continue;
         };
-        match files.post(Some(at), content) {
+        let options = Value::Object(content.options.clone());
+        let named = connector.publisher.media_in_options(&options);
+        judgeable.push((at, content, account, connector, named));
+    }
+    let ids = judgeable
+        .iter()
+        .flat_map(|(_, content, _, _, named)| named_files(&content.media, named));
+    let files = Files::load(state, caller, caller.pin, ids, &request.inline).await?;
+    for (at, content, account, connector, named) in &judgeable {
+        let at = *at;
+        match files.post(Some(at), content, named) {
             Ok(post) => {
                 let report = connector.publisher.preflight(&post);
                 found.extend(report.violations.into_iter().map(|violation| {
@@ -98,7 +104,12 @@ pub(super) async fn preflight_change(
         pin,
         inline,
     } = effective;
-    let files = Files::load(state, caller, pin, media.iter(), inline).await?;
+    let named = connector.publisher.media_in_options(&post.options);
+    let attached = media.iter().filter_map(|item| item.source.in_library());
+    let mut files = Files::load(state, caller, pin, attached, inline).await?;
+    // What the post has already was allowed when it was accepted.
+    let kept = named.iter().map(|named| named.id.as_str());
+    files.add(Files::load(state, caller, None, kept, &[]).await?);
     let comment = post.first_comment.as_ref();
     let content = Content {
         text: text.to_owned(),
@@ -106,7 +117,7 @@ pub(super) async fn preflight_change(
         first_comment: comment.and_then(|comment| comment["text"].as_str().map(str::to_owned)),
         options: post.options.as_object().cloned().unwrap_or_default(),
     };
-    match files.post(None, &content) {
+    match files.post(None, &content, &named) {
         Ok(composed) => {
             let report = connector.publisher.preflight(&composed);
             let told = report.violations.into_iter().map(|violation| {
@@ -164,6 +175,15 @@ fn recognise(bytes: &[u8]) -> Option<&'static str> {
     TYPES.into_iter().find(|taken| *taken == found)
 }
 
+/// The ids of all files of the library that a post refers to.
+fn named_files<'a>(
+    media: &'a [Item],
+    named: &'a [OptionMedia],
+) -> impl Iterator<Item = &'a str> + use<'a> {
+    let attached = media.iter().filter_map(|item| item.source.in_library());
+    attached.chain(named.iter().map(|named| named.id.as_str()))
+}
+
 struct Files {
     library: HashMap<String, MediaRow>,
     /// Type and size of each inline file; the type is none if its bytes tell nothing.
@@ -171,18 +191,16 @@ struct Files {
 }
 
 impl Files {
-    async fn load(
+    async fn load<'a>(
         state: &State,
         caller: &Caller,
         pin: Option<ProfileId>,
-        items: impl Iterator<Item = &Item>,
+        ids: impl Iterator<Item = &'a str>,
         inline: &[Vec<u8>],
     ) -> Result<Self, StoreError> {
-        let mut ids: Vec<String> = items
-            .filter_map(|item| match &item.source {
-                Source::Library(id) if id.len() == MEDIA_ID_CHARS => Some(id.clone()),
-                _ => None,
-            })
+        let mut ids: Vec<String> = ids
+            .filter(|id| id.len() == MEDIA_ID_CHARS)
+            .map(str::to_owned)
             .collect();
         ids.sort_unstable();
         ids.dedup();
@@ -206,19 +224,38 @@ impl Files {
         })
     }
 
+    fn add(&mut self, others: Self) {
+        self.library.extend(others.library);
+    }
+
     /// The post as the platform's rules see it; `at` is its target, if it is one of several. Errors: what is wrong with its
     /// files.
-    fn post(&self, at: Option<usize>, content: &Content) -> Result<Post, Vec<Violation>> {
+    fn post(
+        &self,
+        at: Option<usize>,
+        content: &Content,
+        named: &[OptionMedia],
+    ) -> Result<Post, Vec<Violation>> {
         let mut missing = Vec::new();
         let mut media = Vec::with_capacity(content.media.len());
         for (index, item) in content.media.iter().enumerate() {
             match self.file(item, &format!("{}media.{index}", prefix(at))) {
                 Ok(file) => media.push(file),
-                Err(mut violation) => {
-                    violation.target = at;
-                    missing.push(violation);
-                }
+                Err(violation) => missing.push(violation),
             }
+        }
+        let mut option_media: Vec<Media> = Vec::with_capacity(named.len());
+        for OptionMedia { path, id } in named {
+            match self.library.get(id) {
+                Some(_) if option_media.iter().any(|known| known.id == *id) => {}
+                Some(row) => {
+                    option_media.push(of_row(row, MediaKind::of_mime(&row.content_type), None));
+                }
+                None => missing.push(unknown(format!("{}{path}", prefix(at)))),
+            }
+        }
+        for violation in &mut missing {
+            violation.target = at;
         }
         if !missing.is_empty() {
             return Err(missing);
@@ -232,6 +269,7 @@ impl Files {
                 .clone()
                 .map(|text| FirstComment { text }),
             options: Value::Object(content.options.clone()),
+            option_media,
         })
     }
 
@@ -239,27 +277,9 @@ impl Files {
         let alt_text = item.alt_text.clone();
         match &item.source {
             Source::Library(id) => {
-                let Some(row) = self.library.get(id) else {
-                    return Err(Violation::new(
-                        "media.unknown",
-                        format!("{path}.mediaId"),
-                        "There is no such file.",
-                    )
-                    .code(Code::NotFound)
-                    .remedy(
-                        "Upload it with POST /v1/media; GET /v1/media lists what this key may use.",
-                    ));
-                };
-                let pixels = |side: Option<i32>| side.and_then(|side| u32::try_from(side).ok());
-                Ok(Media {
-                    id: id.clone(),
-                    kind: item.kind,
-                    mime: row.content_type.clone(),
-                    size_bytes: u64::try_from(row.size_bytes).unwrap_or(u64::MAX),
-                    width: pixels(row.width),
-                    height: pixels(row.height),
-                    alt_text,
-                })
+                let row = self.library.get(id);
+                let row = row.ok_or_else(|| unknown(format!("{path}.mediaId")))?;
+                Ok(of_row(row, item.kind, alt_text))
             }
             Source::Inline(index) => {
                 let Some((Some(mime), size_bytes)) = self.inline.get(*index).copied() else {
@@ -283,4 +303,23 @@ impl Files {
             }
         }
     }
+}
+
+fn of_row(row: &MediaRow, kind: MediaKind, alt_text: Option<String>) -> Media {
+    let pixels = |side: Option<i32>| side.and_then(|side| u32::try_from(side).ok());
+    Media {
+        id: row.id.clone(),
+        kind,
+        mime: row.content_type.clone(),
+        size_bytes: u64::try_from(row.size_bytes).unwrap_or(u64::MAX),
+        width: pixels(row.width),
+        height: pixels(row.height),
+        alt_text,
+    }
+}
+
+fn unknown(path: String) -> Violation {
+    Violation::new("media.unknown", path, "There is no such file.")
+        .code(Code::NotFound)
+        .remedy("Upload it with POST /v1/media; GET /v1/media lists what this key may use.")
 }

@@ -89,6 +89,16 @@ pub(super) enum Source {
     Inline(usize),
 }
 
+impl Source {
+    /// The library's id; none if it is not there yet.
+    pub(super) fn in_library(&self) -> Option<&str> {
+        match self {
+            Self::Library(id) => Some(id),
+            Self::Inline(_) => None,
+        }
+    }
+}
+
 /// Judges the shape of a whole request; `now` is needed where it is scheduled.
 pub(super) fn judge(
     draft: Draft,

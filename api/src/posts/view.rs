@@ -1,6 +1,6 @@
 //! What a post and its attempts look like to their owner.
 
-use super::answer::{WaitingView, receipt, waiting_view};
+use super::answer::{PartView, WaitingView, receipt, thread, waiting_view};
 use crate::{
     problem::Code,
     wire::{as_instant, as_optional_instant},
@@ -35,6 +35,10 @@ pub(crate) struct PostView {
     platform_uri: Option<String>,
     platform_cid: Option<String>,
     platform_url: Option<String>,
+    first_comment_uri: Option<String>,
+    first_comment_cid: Option<String>,
+    /// The further posts of a thread that are public.
+    thread: Vec<PartView>,
     warnings: Value,
     error: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +112,9 @@ pub(super) fn post_view(post: PostRow) -> PostView {
         metadata: post.metadata,
         scheduled_at: post.scheduled_at,
         published_at: post.published_at,
+        first_comment_uri: receipt.first_comment().map(|part| part.uri.clone()),
+        first_comment_cid: receipt.first_comment().and_then(|part| part.cid.clone()),
+        thread: thread(&receipt),
         platform_uri: receipt.uri,
         platform_cid: receipt.cid,
         platform_url: receipt.url,

@@ -47,6 +47,7 @@ impl Frozen {
             url: Some(format!("https://bsky.app/profile/{did}/post/{}", self.rkey)),
             visibility: Visibility::Public,
             warnings: self.warnings.clone(),
+            ..Receipt::default()
         }
     }
 
@@ -153,6 +154,7 @@ mod tests {
             media: vec![],
             first_comment: None,
             options: Value::Null,
+            option_media: vec![],
         }
     }
 

@@ -7,7 +7,7 @@
 use crate::failure::Failure;
 use crate::http::Deadline;
 use crate::id::AccountId;
-use crate::post::{Media, Post};
+use crate::post::{Media, OptionMedia, Post};
 use crate::preflight::{Report, Warning};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -28,6 +28,14 @@ pub trait Publisher: Send + Sync {
     fn parts(&self, post: &Post) -> u32 {
         let _ = post;
         1
+    }
+
+    /// Which files of the library the options name, and where. They are looked up when the post is judged, kept as long as
+    /// the post refers to them, and lie in [`Post::option_media`]. Pure, and forgiving: what is malformed names nothing here
+    /// and is a violation of [`Publisher::preflight`].
+    fn media_in_options(&self, options: &serde_json::Value) -> Vec<OptionMedia> {
+        let _ = options;
+        Vec::new()
     }
 
     /// Performs the next step of publishing and says how far it got.
@@ -211,9 +219,48 @@ pub struct Receipt {
     pub url: Option<String>,
     /// Who can see it now.
     pub visibility: Visibility,
+    /// What is public beside the first part, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// What became of it otherwise than asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+}
+
+impl Receipt {
+    /// The further posts of a thread, in order.
+    pub fn thread(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter().filter(|part| part.role == Role::Thread)
+    }
+
+    /// The first comment.
+    pub fn first_comment(&self) -> Option<&Part> {
+        self.parts
+            .iter()
+            .find(|part| part.role == Role::FirstComment)
+    }
+}
+
+/// A part of a publication beside its first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// What it is.
+    pub role: Role,
+    /// The platform's id or URI of it.
+    pub uri: String,
+    /// The platform's content id, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cid: Option<String>,
+}
+
+/// What a part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A further post of a thread.
+    Thread,
+    /// The first comment.
+    FirstComment,
 }
 
 /// Who can see a publication.

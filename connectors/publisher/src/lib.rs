@@ -31,11 +31,11 @@ pub mod toys;
 pub use authorizer::{Authorizer, Descriptor, Entered, Field, Grant, TokenSet};
 pub use connector::{Connector, Habits, Pace, ReadBack, Registry, Setup, SetupError};
 pub use contract::{
-    Account, Checkpoint, Evidence, Mark, MediaReader, MediaStream, Permit, Progress, Publisher,
-    Receipt, Step, Visibility,
+    Account, Checkpoint, Evidence, Mark, MediaReader, MediaStream, Part, Permit, Progress,
+    Publisher, Receipt, Role, Step, Visibility,
 };
 pub use failure::{Class, Failure, Scope};
 pub use http::{Answer, CallError, Deadline, EgressAllow, Http, HttpConfig};
-pub use post::{FirstComment, Media, MediaKind, Post};
+pub use post::{FirstComment, Media, MediaKind, OptionMedia, Post};
 pub use preflight::{Report, Violation, Warning};
 pub use quota::{Bound, Counts, Quota};

@@ -16,6 +16,24 @@ pub struct Post {
     pub first_comment: Option<FirstComment>,
     /// The platform's own options, as accepted by its preflight; an object, perhaps empty.
     pub options: serde_json::Value,
+    /// The files that the options name, each once; found by [`Post::file_of_options`].
+    pub option_media: Vec<Media>,
+}
+
+impl Post {
+    /// A file that the options name, by the library's id.
+    pub fn file_of_options(&self, id: &str) -> Option<&Media> {
+        self.option_media.iter().find(|media| media.id == id)
+    }
+}
+
+/// A file of the library that a platform's options name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionMedia {
+    /// Where it is named, relative to the target: `options.link.thumbMediaId`.
+    pub path: String,
+    /// The library's id.
+    pub id: String,
 }
 
 /// A comment that the author's own account adds under the post.
@@ -52,4 +70,15 @@ pub enum MediaKind {
     Image,
     /// A film.
     Video,
+}
+
+impl MediaKind {
+    /// The kind of a file that nobody gave one; what is no film counts as an image.
+    pub fn of_mime(mime: &str) -> Self {
+        if mime.starts_with("video/") {
+            Self::Video
+        } else {
+            Self::Image
+        }
+    }
 }

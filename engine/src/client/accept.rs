@@ -5,7 +5,7 @@ use super::compose::{Content, TargetMedia, compose};
 use crate::error::{AcceptError, TargetViolation};
 use chrono::{DateTime, Utc};
 use publisher::id::{ApiKeyId, BatchId, JobId, OrgId, PostId};
-use publisher::{Connector, Post, Warning};
+use publisher::{Connector, OptionMedia, Post, Warning};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -167,38 +167,49 @@ impl Client {
     }
 
     async fn judge(&self, submission: &Submission) -> Result<Vec<NewPost>, AcceptError> {
-        let media = submission.targets.iter().flat_map(|target| &target.media);
-        let library = self.find_media(submission.org, media).await?;
-        let mut violations = Vec::new();
-        let mut posts = Vec::with_capacity(submission.targets.len());
-        for (index, target) in submission.targets.iter().enumerate() {
-            let platform = &target.account.platform;
-            let Some(connector) = self.registry.get(platform) else {
-                return Err(AcceptError::PlatformGone {
+        let connectors: Vec<&Arc<Connector>> = submission
+            .targets
+            .iter()
+            .map(|target| {
+                let platform = &target.account.platform;
+                let gone = || AcceptError::PlatformGone {
                     platform: platform.clone(),
-                });
-            };
-            let id = PostId::new();
-            let content = Content {
+                };
+                self.registry.get(platform).ok_or_else(gone)
+            })
+            .collect::<Result<_, _>>()?;
+        let pairs = submission.targets.iter().zip(&connectors);
+        let named: Vec<Vec<OptionMedia>> = pairs
+            .map(|(target, connector)| connector.publisher.media_in_options(&target.options))
+            .collect();
+        let contents: Vec<Content<'_>> = submission
+            .targets
+            .iter()
+            .zip(&named)
+            .map(|(target, named)| Content {
                 text: &target.text,
                 media: &target.media,
                 first_comment: target.first_comment.as_deref(),
                 options: &target.options,
-            };
-            let (post, mut report) = compose(id, content, &library);
+                named,
+            })
+            .collect();
+        let files = contents.iter().flat_map(Content::files);
+        let library = self.find_media(submission.org, files).await?;
+        let mut violations = Vec::new();
+        let mut posts = Vec::with_capacity(submission.targets.len());
+        for (index, (content, connector)) in contents.into_iter().zip(&connectors).enumerate() {
+            let target = &submission.targets[index];
+            let (post, mut report) = compose(PostId::new(), content, &library);
             let judged = connector.publisher.preflight(&post);
             report.violations.extend(judged.violations);
             report.warnings.extend(judged.warnings);
-            violations.extend(
-                report
-                    .violations
-                    .drain(..)
-                    .map(|violation| TargetViolation {
-                        target: index,
-                        platform: platform.clone(),
-                        violation,
-                    }),
-            );
+            let told = |violation| TargetViolation {
+                target: index,
+                platform: target.account.platform.clone(),
+                violation,
+            };
+            violations.extend(report.violations.drain(..).map(told));
             let row = self.row_of(submission, index, target, connector, &post, report.warnings);
             posts.push(row);
         }
@@ -210,12 +221,12 @@ impl Client {
     }
 
     /// The files of the library that are named, by id.
-    pub(super) async fn find_media(
+    pub(super) async fn find_media<'a>(
         &self,
         org: OrgId,
-        media: impl Iterator<Item = &TargetMedia>,
+        ids: impl Iterator<Item = &'a str>,
     ) -> Result<HashMap<String, MediaRow>, StoreError> {
-        let mut ids: Vec<String> = media.map(|media| media.id.clone()).collect();
+        let mut ids: Vec<String> = ids.map(str::to_owned).collect();
         ids.sort_unstable();
         ids.dedup();
         if ids.is_empty() {
@@ -266,6 +277,11 @@ impl Client {
             exclusive: connector.habits.read_back.is_exclusive(),
             parts: connector.publisher.parts(post).max(1),
             media: target.media.iter().map(TargetMedia::to_row).collect(),
+            option_media: post
+                .option_media
+                .iter()
+                .map(|media| media.id.clone())
+                .collect(),
         }
     }
 }

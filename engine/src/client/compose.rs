@@ -1,7 +1,7 @@
 //! A post as its connector judges it, from what a caller sent or from what is stored.
 
 use publisher::id::PostId;
-use publisher::{FirstComment, Media, MediaKind, Post, Report};
+use publisher::{FirstComment, Media, MediaKind, OptionMedia, Post, Report};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -72,6 +72,16 @@ pub(super) struct Content<'a> {
     pub(super) media: &'a [TargetMedia],
     pub(super) first_comment: Option<&'a str>,
     pub(super) options: &'a Value,
+    /// What its connector finds in the options.
+    pub(super) named: &'a [OptionMedia],
+}
+
+impl Content<'_> {
+    /// Every file of the library that it refers to.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        let attached = self.media.iter().map(|media| media.id.as_str());
+        attached.chain(self.named.iter().map(|named| named.id.as_str()))
+    }
 }
 
 /// The post as its connector will see it, and what is already wrong with its media.
@@ -83,27 +93,23 @@ pub(super) fn compose(
     let mut report = Report::default();
     let mut media = Vec::with_capacity(content.media.len());
     for (n, wanted) in content.media.iter().enumerate() {
-        let Some(row) = library.get(&wanted.id) else {
-            report.violate(
-                "media.unknown",
-                format!("media.{n}.mediaId"),
-                format!(
-                    "there is no media {} in this organisation's library",
-                    wanted.id
-                ),
-                "upload the file with POST /v1/media and use the id it answers",
-            );
-            continue;
-        };
-        media.push(Media {
-            id: row.id.clone(),
-            kind: wanted.kind,
-            mime: row.content_type.clone(),
-            size_bytes: u64::try_from(row.size_bytes).unwrap_or(0),
-            width: row.width.and_then(|n| u32::try_from(n).ok()),
-            height: row.height.and_then(|n| u32::try_from(n).ok()),
-            alt_text: wanted.alt_text.clone(),
-        });
+        match library.get(&wanted.id) {
+            Some(row) => {
+                let alt_text = wanted.alt_text.clone();
+                media.push(file(row, wanted.kind, alt_text));
+            }
+            None => unknown(&wanted.id, format!("media.{n}.mediaId"), &mut report),
+        }
+    }
+    let mut option_media: Vec<Media> = Vec::with_capacity(content.named.len());
+    for named in content.named {
+        match library.get(&named.id) {
+            Some(row) if option_media.iter().all(|known| known.id != row.id) => {
+                option_media.push(file(row, MediaKind::of_mime(&row.content_type), None));
+            }
+            Some(_) => {}
+            None => unknown(&named.id, named.path.clone(), &mut report),
+        }
     }
     let post = Post {
         id,
@@ -113,6 +119,28 @@ pub(super) fn compose(
             text: text.to_owned(),
         }),
         options: content.options.clone(),
+        option_media,
     };
     (post, report)
+}
+
+fn file(row: &MediaRow, kind: MediaKind, alt_text: Option<String>) -> Media {
+    Media {
+        id: row.id.clone(),
+        kind,
+        mime: row.content_type.clone(),
+        size_bytes: u64::try_from(row.size_bytes).unwrap_or(0),
+        width: row.width.and_then(|n| u32::try_from(n).ok()),
+        height: row.height.and_then(|n| u32::try_from(n).ok()),
+        alt_text,
+    }
+}
+
+fn unknown(id: &str, path: String, report: &mut Report) {
+    report.violate(
+        "media.unknown",
+        path,
+        format!("there is no media {id} in this organisation's library"),
+        "upload the file with POST /v1/media and use the id it answers",
+    );
 }

@@ -139,13 +139,15 @@ impl Client {
             Some(media) => media.clone(),
             None => TargetMedia::of_post(post)?,
         };
+        let named = connector.publisher.media_in_options(&post.options);
         let content = Content {
             text: edit.text.as_deref().unwrap_or(&post.text),
             media: &media,
             first_comment: first_comment(post),
             options: &post.options,
+            named: &named,
         };
-        let library = self.find_media(org, media.iter()).await?;
+        let library = self.find_media(org, content.files()).await?;
         let (composed, mut report) = compose(post.id, content, &library);
         if content.text.is_empty() && media.is_empty() {
             report.violations.push(Violation {

@@ -89,13 +89,15 @@ impl Client {
             });
         };
         let media = TargetMedia::of_post(post)?;
-        let library = self.find_media(org, media.iter()).await?;
+        let named = connector.publisher.media_in_options(&post.options);
         let content = Content {
             text: &post.text,
             media: &media,
             first_comment: first_comment(post),
             options: &post.options,
+            named: &named,
         };
+        let library = self.find_media(org, content.files()).await?;
         let (composed, _) = compose(post.id, content, &library);
         Ok(Requeue {
             org,

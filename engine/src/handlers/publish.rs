@@ -266,46 +266,20 @@ fn open_checkpoint(
     }
 }
 
+/// A file as it is stored with its post; what the library no longer has lacks its type and size.
+#[derive(Deserialize)]
+struct StoredFile {
+    id: String,
+    kind: Option<MediaKind>,
+    alt_text: Option<String>,
+    mime: Option<String>,
+    size_bytes: Option<u64>,
+    width: Option<u32>,
+    height: Option<u32>,
+}
+
 fn post_of(loaded: &LoadedPost) -> Result<Post, Box<Report>> {
-    #[derive(Deserialize)]
-    struct Stored {
-        id: String,
-        kind: MediaKind,
-        alt_text: Option<String>,
-        mime: Option<String>,
-        size_bytes: Option<u64>,
-        width: Option<u32>,
-        height: Option<u32>,
-    }
     // A post never goes out without a part of itself: what cannot be read is a failure, not an absence.
-    let stored: Vec<Stored> = readable(loaded.media.clone(), "media")?;
-    let mut media = Vec::with_capacity(stored.len());
-    for file in stored {
-        let (Some(mime), Some(size_bytes)) = (file.mime, file.size_bytes) else {
-            let gone = Failure::rejected(
-                "media.unknown",
-                format!("media {} is no longer in the library", file.id),
-            );
-            return Err(Box::new(Report::Failed(gone.rule("media.unknown"))));
-        };
-        let Stored {
-            id,
-            kind,
-            alt_text,
-            width,
-            height,
-            ..
-        } = file;
-        media.push(Media {
-            id,
-            kind,
-            mime,
-            size_bytes,
-            width,
-            height,
-            alt_text,
-        });
-    }
     let first_comment: Option<FirstComment> = match loaded.first_comment.clone() {
         Some(stored) => Some(readable(stored, "first comment")?),
         None => None,
@@ -313,10 +287,34 @@ fn post_of(loaded: &LoadedPost) -> Result<Post, Box<Report>> {
     Ok(Post {
         id: loaded.id,
         text: loaded.text.clone(),
-        media,
+        media: files(loaded.media.clone())?,
         first_comment,
         options: loaded.options.clone(),
+        option_media: files(loaded.option_media.clone())?,
     })
+}
+
+fn files(stored: serde_json::Value) -> Result<Vec<Media>, Box<Report>> {
+    let stored: Vec<StoredFile> = readable(stored, "media")?;
+    let known = stored.into_iter().map(|file| {
+        let (Some(mime), Some(size_bytes)) = (file.mime, file.size_bytes) else {
+            let gone = Failure::rejected(
+                "media.unknown",
+                format!("media {} is no longer in the library", file.id),
+            );
+            return Err(Box::new(Report::Failed(gone.rule("media.unknown"))));
+        };
+        Ok(Media {
+            id: file.id,
+            kind: file.kind.unwrap_or_else(|| MediaKind::of_mime(&mime)),
+            mime,
+            size_bytes,
+            width: file.width,
+            height: file.height,
+            alt_text: file.alt_text,
+        })
+    });
+    known.collect()
 }
 
 fn readable<T: serde::de::DeserializeOwned>(

@@ -11,6 +11,7 @@ fn post(text: &str, media: Vec<Media>) -> Post {
         media,
         first_comment: None,
         options: json!({}),
+        option_media: vec![],
     }
 }
 

@@ -141,6 +141,7 @@ pub(crate) fn text(text: &str) -> Post {
         media: vec![],
         first_comment: None,
         options: json!({}),
+        option_media: vec![],
     }
 }
 

@@ -92,10 +92,9 @@ impl Toy {
             .to_string();
         Progress::Published(Receipt {
             uri: Some(id),
-            cid: None,
             url: Some(url),
             visibility: Visibility::Public,
-            warnings: Vec::new(),
+            ..Receipt::default()
         })
     }
 }

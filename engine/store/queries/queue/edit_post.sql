@@ -62,13 +62,13 @@ attached as (
   select $1, g.id, (m.n - 1)::smallint, m.item ->> 'id', m.item ->> 'kind', m.item ->> 'alt_text'
     from judged g, change c
    cross join lateral jsonb_array_elements(c.media) with ordinality as m (item, n)
-  on conflict (org, post, position) do update
+  on conflict (org, post, in_options, position) do update
      set media = excluded.media, kind = excluded.kind, alt_text = excluded.alt_text
 ),
 detached as (
   delete from post_media pm
    using judged g, change c
-   where pm.org = $1 and pm.post = g.id and c.media is not null and pm.position >= jsonb_array_length(c.media)
+   where pm.org = $1 and pm.post = g.id and not pm.in_options and c.media is not null and pm.position >= jsonb_array_length(c.media)
 ),
 woken as (
   update buckets b

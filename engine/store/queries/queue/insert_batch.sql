@@ -17,7 +17,7 @@ wanted as materialized (
   select * from jsonb_to_recordset($3::jsonb) as p (
     id uuid, job uuid, position smallint, profile uuid, account uuid, platform text, text text, options jsonb,
     first_comment jsonb, metadata jsonb, sandbox boolean, warnings jsonb, scheduled_at timestamptz, priority smallint,
-    give_up_ms bigint, wait_ms bigint, may_wait boolean, exclusive boolean, parts int, media jsonb)
+    give_up_ms bigint, wait_ms bigint, may_wait boolean, exclusive boolean, parts int, media jsonb, option_media jsonb)
 ),
 locked as materialized (
   select b.org, b.id, b.queue, b.paused_by
@@ -43,11 +43,16 @@ posted as (
   returning id
 ),
 attached as (
-  insert into post_media (org, post, position, media, kind, alt_text)
-  select $1, w.id, (m.n - 1)::smallint, m.item ->> 'id', m.item ->> 'kind', m.item ->> 'alt_text'
+  insert into post_media (org, post, in_options, position, media, kind, alt_text)
+  select $1, w.id, false, (m.n - 1)::smallint, m.item ->> 'id', m.item ->> 'kind', m.item ->> 'alt_text'
     from wanted w
     join posted p on p.id = w.id
    cross join lateral jsonb_array_elements(w.media) with ordinality as m (item, n)
+   union all
+  select $1, w.id, true, (m.n - 1)::smallint, m.id, null, null
+    from wanted w
+    join posted p on p.id = w.id
+   cross join lateral jsonb_array_elements_text(w.option_media) with ordinality as m (id, n)
 ),
 queued as (
   insert into jobs (org, id, kind, queue, bucket, subject, priority, run_at, give_up_at, may_wait, exclusive, parts,

@@ -12,7 +12,13 @@ select p.org as "org!", p.id as "id!", p.batch as "batch!", p.profile as "profil
                           'size_bytes', m.size_bytes, 'width', m.width, 'height', m.height) order by pm.position)
                    from post_media pm
                    left join media m on m.org = pm.org and m.id = pm.media
-                  where pm.org = p.org and pm.post = p.id), '[]') as "media!"
+                  where pm.org = p.org and pm.post = p.id and not pm.in_options), '[]') as "media!",
+       coalesce((select jsonb_agg(jsonb_build_object(
+                          'id', pm.media, 'mime', m.content_type, 'size_bytes', m.size_bytes, 'width', m.width,
+                          'height', m.height) order by pm.position)
+                   from post_media pm
+                   left join media m on m.org = pm.org and m.id = pm.media
+                  where pm.org = p.org and pm.post = p.id and pm.in_options), '[]') as "option_media!"
   from posts p
   left join accounts a on a.org = p.org and a.id = p.account
  where (p.org, p.id) in (select * from unnest($1::uuid[], $2::uuid[]))

@@ -81,6 +81,8 @@ pub struct NewPost {
     pub parts: u32,
     /// Its media, in order.
     pub media: Vec<NewPostMedia>,
+    /// Files of the library that its options name, each once.
+    pub option_media: Vec<String>,
 }
 
 /// A file of the library used by a post.

@@ -158,6 +158,8 @@ pub struct LoadedPost {
     pub late_receipt: Option<Value>,
     /// `[{id, kind, alt_text, mime, size_bytes, width, height}]`; `mime` is null when the file is gone.
     pub media: Value,
+    /// The files that its options name, in order; a file that is gone lacks all but its id.
+    pub option_media: Value,
 }
 
 /// A claimed refresh's account.

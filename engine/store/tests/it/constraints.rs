@@ -116,6 +116,10 @@ const CHECKS: &[(&str, &str)] = &[
         "update post_media set kind = 'audio'",
         "post_media_kind_check",
     ),
+    (
+        "update post_media set in_options = true",
+        "post_media_attached",
+    ),
     ("update idempotency set key = ''", "idempotency_key_check"),
     (
         "update idempotency set key = repeat('x', 256)",

@@ -152,6 +152,7 @@ impl Shop {
             exclusive: false,
             parts: 1,
             media: Vec::new(),
+            option_media: Vec::new(),
         }
     }
 

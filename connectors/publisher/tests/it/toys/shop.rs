@@ -106,6 +106,7 @@ impl Shop {
             media: Vec::new(),
             first_comment: None,
             options,
+            option_media: Vec::new(),
         };
         let marks = Marks {
             clock: server.clock().clone(),
