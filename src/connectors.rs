@@ -25,9 +25,9 @@ pub(crate) fn registry(config: &Config, http: Http) -> Result<Registry, SetupErr
         .filter_map(|(name, url)| Some((name.to_owned(), url.clone()?)))
         .collect();
     let setup = Setup {
-        http,
         addresses,
         durations: config.platform_times.clone(),
+        ..Setup::new(http)
     };
     let mut registry = Registry::default();
     for build in PLATFORMS {

@@ -127,6 +127,9 @@ pub enum ConnectError {
     /// The platform, or a rule of its, said no.
     #[error(transparent)]
     Refused(#[from] Failure),
+    /// The person granted no account.
+    #[error("no account was granted")]
+    NoneGranted,
     /// The grant could not be sealed.
     #[error("the grant could not be sealed")]
     Seal(#[from] vault::SealError),

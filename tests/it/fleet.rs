@@ -100,12 +100,12 @@ impl Fleet {
         .unwrap();
         let addresses = [("bluesky", pds_server.url()), ("toys", toys.url())];
         let setup = Setup {
-            http: http.clone(),
             addresses: addresses.map(|(name, url)| (name.to_owned(), url)).into(),
             durations: times
                 .named()
                 .map(|(name, ms)| (name.to_owned(), Duration::from_millis(ms)))
                 .into(),
+            ..Setup::new(http.clone())
         };
         let registry = toys::connectors(&setup, times.toys())
             .unwrap()

@@ -18,7 +18,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use engine::{ConnectError, ConnectRequest};
-use publisher::{Class, Descriptor, Entered, Failure, Warning, id::ProfileId};
+use publisher::{Class, Descriptor, Entered, Failure, Form, Warning, id::ProfileId};
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -57,7 +57,8 @@ pub(crate) async fn begin(
     body: Body,
 ) -> Result<Json<Begun>, Problem> {
     caller.require_org_wide()?;
-    let (platform, descriptor) = descriptor(&state, &platform)?;
+    let (platform, fields) = form(&state, &platform)?;
+    let descriptor = Descriptor::Credentials(fields);
     let bytes = body::read(&state, &headers, body).await?;
     let form = if bytes.is_empty() {
         Map::new()
@@ -88,12 +89,12 @@ pub(crate) async fn complete(
     body: Body,
 ) -> Result<(StatusCode, Json<AccountView>), Problem> {
     caller.require_org_wide()?;
-    let (platform, descriptor) = descriptor(&state, &platform)?;
+    let (platform, fields) = form(&state, &platform)?;
     let bytes = body::read(&state, &headers, body).await?;
     let mut form = json::read::<Map<String, Value>>(&bytes)?.value;
     drop(bytes);
     let profile = profile(&state, &caller, form.remove("profileId").as_ref()).await?;
-    let (entered, warnings) = entered(form, &descriptor)?;
+    let (entered, warnings) = entered(form, &fields)?;
     let ask = ConnectRequest {
         org: caller.org,
         profile,
@@ -119,13 +120,13 @@ pub(crate) async fn complete(
 }
 
 /// The platform's own id and its form. Errors: 400 for what is no platform, 403 for what is not enabled here.
-fn descriptor(state: &State, platform: &str) -> Result<(&'static str, Descriptor), Problem> {
+fn form(state: &State, platform: &str) -> Result<(&'static str, Form), Problem> {
     let client = state.client();
-    if let (Some(connector), Some(descriptor)) = (
+    if let (Some(connector), Some(form)) = (
         client.registry().get(platform),
-        client.begin_connect(platform),
+        client.connect_form(platform),
     ) {
-        return Ok((connector.platform, descriptor));
+        return Ok((connector.platform, form));
     }
     if CONTRACT.contains(&platform) {
         let message = format!("{platform} is not enabled on this server.");
@@ -169,11 +170,8 @@ async fn profile(
 }
 
 /// What was entered, and warnings about what the platform does not ask for. Errors: 400 for what is not text.
-fn entered(
-    form: Map<String, Value>,
-    descriptor: &Descriptor,
-) -> Result<(Entered, Vec<Warning>), Problem> {
-    let Descriptor::Credentials { fields, .. } = descriptor;
+fn entered(form: Map<String, Value>, asked: &Form) -> Result<(Entered, Vec<Warning>), Problem> {
+    let fields = &asked.fields;
     let mut found = Vec::new();
     let mut warnings = Vec::new();
     let mut values = BTreeMap::new();
@@ -218,6 +216,9 @@ fn refused(error: ConnectError, platform: &str) -> Problem {
             Problem::invalid(Violation::at("platform", "There is no such platform."))
         }
         ConnectError::Refused(failure) => told(failure, platform),
+        ConnectError::NoneGranted => {
+            Problem::invalid(Violation::at("accounts", "No account was granted."))
+        }
         ConnectError::Store(error) => error.into(),
         ConnectError::Seal(error) => {
             crate::problem::tell(&error);

@@ -296,9 +296,8 @@ impl Files {
                     kind: item.kind,
                     mime: mime.to_owned(),
                     size_bytes,
-                    width: None,
-                    height: None,
                     alt_text,
+                    ..Media::default()
                 })
             }
         }
@@ -315,6 +314,7 @@ fn of_row(row: &MediaRow, kind: MediaKind, alt_text: Option<String>) -> Media {
         width: pixels(row.width),
         height: pixels(row.height),
         alt_text,
+        ..Media::default()
     }
 }
 

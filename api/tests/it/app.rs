@@ -384,9 +384,8 @@ fn registry(pds: &FakeServer, toys: &FakeServer, times: ToyTimes) -> Registry {
         ("toys".to_owned(), toys.url()),
     ]);
     let setup = Setup {
-        http,
         addresses,
-        durations: BTreeMap::new(),
+        ..Setup::new(http)
     };
     let toys = toys::connectors(&setup, times).unwrap();
     let bluesky = connector_bluesky::connector(&setup).unwrap();

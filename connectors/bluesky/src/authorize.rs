@@ -16,8 +16,8 @@ use crate::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use publisher::{
-    Account, Answer, Authorizer, CallError, Class, Deadline, Descriptor, Entered, Failure, Field,
-    Grant, Http, TokenSet, fault, http::CallErrorKind,
+    Account, Answer, Authorizer, CallError, Class, Deadline, Entered, Failure, Field, Form, Grant,
+    Http, TokenSet, fault, http::CallErrorKind,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -39,14 +39,14 @@ pub(crate) struct AppPasswords {
 
 #[async_trait]
 impl Authorizer for AppPasswords {
-    fn begin(&self) -> Descriptor {
+    fn form(&self) -> Option<Form> {
         let field = |name, label, input, required| Field {
             name,
             label,
             input,
             required,
         };
-        Descriptor::Credentials {
+        Some(Form {
             help_text: "Enter your handle and an app password (Bluesky: Settings, Privacy and security, App passwords); \
                         never your main password. Name your PDS only if you host your account yourself."
                 .to_owned(),
@@ -55,7 +55,7 @@ impl Authorizer for AppPasswords {
                 field(APP_PASSWORD, "App password", "password", true),
                 field("pdsUrl", "PDS address", "url", false),
             ],
-        }
+        })
     }
 
     async fn complete(
@@ -63,7 +63,7 @@ impl Authorizer for AppPasswords {
         entered: &Entered,
         now: DateTime<Utc>,
         deadline: Deadline,
-    ) -> Result<Grant, Failure> {
+    ) -> Result<Vec<Grant>, Failure> {
         let identifier = identifier(entered)?;
         let password = app_password(entered)?;
         let named = named_pds(entered)?;
@@ -79,13 +79,13 @@ impl Authorizer for AppPasswords {
             .unwrap_or_else(|| self.entryway.clone());
         let handle = Some(session.handle.clone())
             .filter(|handle| is_handle(&handle.to_ascii_lowercase()) && handle != "handle.invalid");
-        Ok(Grant {
+        Ok(vec![Grant {
             tokens: session::tokens(&session, Some(password)),
             display_name: Some(handle.clone().unwrap_or_else(|| session.did.clone())),
             handle,
             profile: json!({ "pds": pds.origin().ascii_serialization() }),
             platform_account_id: session.did,
-        })
+        }])
     }
 
     async fn refresh(

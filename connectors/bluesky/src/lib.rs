@@ -62,6 +62,7 @@ pub(crate) const HABITS: Habits = Habits {
     checkpoint_version: record::CHECKPOINT_VERSION,
     // Access tokens live two hours.
     refresh_horizon: Duration::from_mins(30),
+    ..Habits::LEAST
 };
 
 /// Bluesky, ready to be registered.

@@ -145,16 +145,12 @@ fn image(media: &Media, blob: &Value) -> Value {
 mod tests {
     use super::*;
     use crate::text::detect;
-    use publisher::{MediaKind, id::PostId};
+    use publisher::MediaKind;
 
     fn post(text: &str) -> Post {
         Post {
-            id: PostId::new(),
             text: text.to_owned(),
-            media: vec![],
-            first_comment: None,
-            options: Value::Null,
-            option_media: vec![],
+            ..Post::default()
         }
     }
 
@@ -168,7 +164,7 @@ mod tests {
             size_bytes: 3,
             width: Some(4),
             height: Some(3),
-            alt_text: None,
+            ..Media::default()
         }];
         post.options = json!({ "langs": ["EN", "zh-Hant"] });
         let dids = BTreeMap::from([("b.test".to_owned(), "did:web:b.test".to_owned())]);

@@ -24,6 +24,7 @@ pub(crate) fn tokens(session: &Session, app_password: Option<SecretString>) -> T
             .map(|password| (APP_PASSWORD.to_owned(), password))
             .collect(),
         expires_at: expiry(&session.access_jwt),
+        refresh_expires_at: None,
         scopes: Vec::new(),
     }
 }

@@ -4,6 +4,8 @@ use crate::authorizer::Authorizer;
 use crate::contract::Publisher;
 use crate::http::Http;
 use crate::quota::Quota;
+use chrono::{DateTime, NaiveDate, Utc};
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +54,63 @@ pub struct Habits {
     pub checkpoint_version: u16,
     /// A token is refreshed this long before it expires.
     pub refresh_horizon: Duration,
+    /// No call that carries media lasts longer. A call under a permit never does: it ends by `call_deadline`.
+    pub upload_deadline: Duration,
+    /// Whether the platform fetches media by itself, so that this installation must serve them to the public.
+    pub fetches_media: bool,
+    /// For how long the platform answers a repetition of the identical request with the first post; none where a repetition is
+    /// a second post. Only such a platform may say [`crate::contract::Evidence::ResendIsSafe`].
+    pub resend: Option<Duration>,
+    /// The version of the platform's interface that every call names; none where there are no versions.
+    pub api: Option<ApiVersion>,
+    /// What an account is asked to grant unless the operator says otherwise: the least that the features need.
+    pub scopes: &'static [ScopeUse],
+}
+
+impl Habits {
+    /// Where a platform says nothing: the least is promised and the least is assumed. `Habits { …, ..Habits::LEAST }`.
+    pub const LEAST: Self = Self {
+        call_deadline: Duration::from_secs(30),
+        quiet: Duration::from_mins(1),
+        read_back: ReadBack::None,
+        hosts_chosen_by_users: false,
+        pace: Pace {
+            requests: 10,
+            per: Duration::from_secs(1),
+        },
+        checkpoint_version: 1,
+        refresh_horizon: Duration::from_mins(30),
+        upload_deadline: Duration::from_mins(5),
+        fetches_media: false,
+        resend: None,
+        api: None,
+        scopes: &[],
+    };
+}
+
+/// A pinned version of a platform's interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiVersion {
+    /// As it stands in the path or header (`v25.0`, `202609`).
+    pub name: &'static str,
+    /// The day on which the platform stops to serve it, where that is announced.
+    pub sunset: Option<NaiveDate>,
+}
+
+impl ApiVersion {
+    /// Days until its sunset, negative afterwards; none where none is announced.
+    pub fn days_left(self, now: DateTime<Utc>) -> Option<i64> {
+        self.sunset.map(|day| (day - now.date_naive()).num_days())
+    }
+}
+
+/// A scope, and what it is needed for (S72): printed in the platform's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScopeUse {
+    /// As the platform spells it.
+    pub scope: &'static str,
+    /// The feature that needs it.
+    pub serves: &'static str,
 }
 
 /// How an unknown outcome is found out. The grade of the promise in README follows from it.
@@ -92,9 +151,30 @@ pub struct Setup {
     pub addresses: BTreeMap<String, url::Url>,
     /// Durations that differ from a connector's own, by `<platform>.<habit>`: `bluesky.quiet`, `bluesky.call_deadline`.
     pub durations: BTreeMap<String, Duration>,
+    /// The operator's registrations with the platforms, by wire id.
+    pub apps: BTreeMap<String, App>,
+}
+
+/// The operator's registration with a platform: as whom this installation speaks to it.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// What the platform calls client id, client key or app id.
+    pub client_id: String,
+    /// Its secret; none for a public client.
+    pub client_secret: Option<SecretString>,
 }
 
 impl Setup {
+    /// Everything as the connectors have it themselves, without any registration.
+    pub fn new(http: Http) -> Self {
+        Self {
+            http,
+            addresses: BTreeMap::new(),
+            durations: BTreeMap::new(),
+            apps: BTreeMap::new(),
+        }
+    }
+
     /// A duration by its name, or the connector's own.
     pub fn duration(&self, name: &str, own: Duration) -> Duration {
         self.durations.get(name).copied().unwrap_or(own)

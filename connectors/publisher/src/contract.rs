@@ -7,12 +7,12 @@
 use crate::failure::Failure;
 use crate::http::Deadline;
 use crate::id::AccountId;
-use crate::post::{Media, OptionMedia, Post};
+use crate::media::MediaReader;
+use crate::post::{OptionMedia, Post};
 use crate::preflight::{Report, Warning};
+use crate::quota::{Quota, Usage, Usages};
 use async_trait::async_trait;
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures_util::stream::BoxStream;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::time::Duration;
@@ -38,6 +38,14 @@ pub trait Publisher: Send + Sync {
         Vec::new()
     }
 
+    /// Units of `quota` that publishing this post costs, as a whole.
+    ///
+    /// Where a platform prices operations differently (YouTube: a thumbnail and a comment cost fifty units each) this is
+    /// their sum; everywhere else [`Quota::units`] for each part. Pure.
+    fn units(&self, post: &Post, quota: &Quota) -> u32 {
+        quota.units.saturating_mul(self.parts(post))
+    }
+
     /// Performs the next step of publishing and says how far it got.
     ///
     /// One call makes **at most one irreversible request**. Directly before it the connector awaits `step.mark.set(…)`:
@@ -52,6 +60,11 @@ pub trait Publisher: Send + Sync {
     /// [`Step::settled_since_sent`] is true for this platform's call deadline and quiet time, and only by comparing
     /// content; before that the answer is [`Evidence::NotYet`]. An error of the look itself is a plain [`Failure`] and is
     /// never taken for a verdict about the post.
+    ///
+    /// Where nobody can look, and the platform answers a repetition of the identical request with the first post, the answer
+    /// is [`Evidence::ResendIsSafe`] ([`crate::connector::Habits::resend`] says for how long). `publish` is then called in the
+    /// same claim, with [`Step::is_resend`]: it marks again and repeats the frozen request byte for byte, once. A
+    /// [`crate::failure::Class::Duplicate`] that names the first post ([`Failure::original`]) is then taken for its receipt.
     async fn verify(&self, step: Step<'_>) -> Result<Evidence, Failure>;
 }
 
@@ -76,6 +89,8 @@ pub struct Step<'a> {
     pub answer_by: Option<DateTime<Utc>>,
     /// Sets the send mark.
     pub mark: &'a dyn Mark,
+    /// Takes what the platform's answers say about its own counts.
+    pub usages: &'a Usages,
     /// The same for every attempt of this publication; for platforms that take one.
     pub idempotency_key: &'a str,
     /// Microseconds since 1970, strictly increasing per account and claim; the seed of minted keys.
@@ -90,6 +105,17 @@ pub struct Step<'a> {
 const A_YEAR: chrono::Duration = chrono::Duration::days(365);
 
 impl Step<'_> {
+    /// In `publish`: whether an earlier send is unresolved and its frozen request is to be repeated (after
+    /// [`Evidence::ResendIsSafe`], and never otherwise).
+    pub fn is_resend(&self) -> bool {
+        self.sent_at.is_some()
+    }
+
+    /// Notes what an answer says about the platform's own count.
+    pub fn note(&self, usage: Usage) {
+        self.usages.note(usage);
+    }
+
     /// Whether a request sent under the mark can no longer take effect unseen: its call is certainly over, and so is the
     /// platform's quiet time after it.
     pub fn settled_since_sent(&self, call_deadline: Duration, quiet: Duration) -> bool {
@@ -327,46 +353,5 @@ impl Checkpoint {
                 format!("the checkpoint cannot be read: {e}"),
             )
         })
-    }
-}
-
-/// The bytes of one media file, in pieces.
-pub type MediaStream = BoxStream<'static, std::io::Result<Bytes>>;
-
-/// Reads the media of a post.
-#[async_trait]
-pub trait MediaReader: Send + Sync {
-    /// Opens one file of the post. Errors: a transient failure if the storage does not answer, a rejected one if the file
-    /// is gone.
-    async fn open(&self, media: &Media) -> Result<MediaStream, Failure>;
-
-    /// Reads one file whole. Errors: as [`MediaReader::open`]; also rejected if it is longer than `bytes_max`.
-    async fn read(&self, media: &Media, bytes_max: usize) -> Result<Bytes, Failure> {
-        use futures_util::StreamExt as _;
-        let mut stream = self.open(media).await?;
-        let mut whole = Vec::with_capacity(
-            usize::try_from(media.size_bytes)
-                .unwrap_or(0)
-                .min(bytes_max),
-        );
-        while let Some(piece) = stream.next().await {
-            let piece = piece.map_err(|e| {
-                Failure::transient(
-                    "media.read",
-                    format!("media {} could not be read: {e}", media.id),
-                )
-            })?;
-            if whole.len() + piece.len() > bytes_max {
-                return Err(Failure::rejected(
-                    "media.read.size",
-                    format!(
-                        "media {} is longer than the {bytes_max} bytes allowed here",
-                        media.id
-                    ),
-                ));
-            }
-            whole.extend_from_slice(&piece);
-        }
-        Ok(whole.into())
     }
 }

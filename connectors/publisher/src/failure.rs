@@ -4,6 +4,7 @@
 //! by the engine alone. A failure is built fluently:
 //! `Failure::transient("bluesky.upload_blob.unavailable", "the PDS answered 503").status(503)`.
 
+use crate::contract::Receipt;
 use std::time::Duration;
 
 /// Longest part of a platform's answer that is kept with a failure, in bytes.
@@ -111,6 +112,8 @@ pub struct Failure {
     pub retry_in: Option<Duration>,
     /// Whom it concerns; the account unless said otherwise.
     pub scope: Scope,
+    /// Of a duplicate: the first post, where the platform names it (LinkedIn).
+    pub original: Option<Box<Receipt>>,
 }
 
 macro_rules! constructors {
@@ -135,6 +138,7 @@ impl Failure {
             platform_response: None,
             retry_in: None,
             scope: Scope::Account,
+            original: None,
         }
     }
 
@@ -208,6 +212,15 @@ impl Failure {
     #[must_use]
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
+        self
+    }
+}
+
+impl Failure {
+    /// Adds the first post, which a duplicate's answer names.
+    #[must_use]
+    pub fn original(mut self, first: Receipt) -> Self {
+        self.original = Some(Box::new(first));
         self
     }
 }

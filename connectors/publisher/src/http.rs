@@ -152,12 +152,22 @@ impl Http {
         Call::new(self.clone(), Method::PUT, url, None)
     }
 
+    /// A DELETE that is harmless to repeat: revoking a token, taking back an upload.
+    pub fn delete(&self, url: &Url) -> Call {
+        Call::new(self.clone(), Method::DELETE, url, None)
+    }
+
     /// The irreversible request: HTTP/1.1, a fresh connection, never retried, no redirect.
     ///
     /// Guarantee: nothing begins past the permit's `not_after`, and a body whose pieces come later is cut off, so that the
     /// platform never has a whole request. Therefore it must have a body: what has no natural one sends `{}` or a form.
     pub fn post_once(&self, url: &Url, permit: Permit) -> Call {
         Call::new(self.clone(), Method::POST, url, Some(permit))
+    }
+
+    /// The irreversible request of platforms that publish with the last bytes of an upload; see [`Http::post_once`].
+    pub fn put_once(&self, url: &Url, permit: Permit) -> Call {
+        Call::new(self.clone(), Method::PUT, url, Some(permit))
     }
 }
 

@@ -22,20 +22,29 @@ pub mod fake;
 pub mod fault;
 pub mod http;
 pub mod id;
+pub mod media;
 pub mod post;
 pub mod preflight;
 pub mod quota;
 #[cfg(feature = "fake")]
 pub mod toys;
 
-pub use authorizer::{Authorizer, Descriptor, Entered, Field, Grant, TokenSet};
-pub use connector::{Connector, Habits, Pace, ReadBack, Registry, Setup, SetupError};
+pub use authorizer::{
+    Authorizer, Choice, Choosing, Consent, Descriptor, Entered, Field, Form, Grant, NewChoice,
+    Start, TokenSet,
+};
+pub use connector::{
+    ApiVersion, App, Connector, Habits, Pace, ReadBack, Registry, ScopeUse, Setup, SetupError,
+};
 pub use contract::{
-    Account, Checkpoint, Evidence, Mark, MediaReader, MediaStream, Part, Permit, Progress,
-    Publisher, Receipt, Role, Step, Visibility,
+    Account, Checkpoint, Evidence, Mark, Part, Permit, Progress, Publisher, Receipt, Role, Step,
+    Visibility,
 };
 pub use failure::{Class, Failure, Scope};
 pub use http::{Answer, CallError, Deadline, EgressAllow, Http, HttpConfig};
-pub use post::{FirstComment, Media, MediaKind, OptionMedia, Post};
+pub use media::{MediaReader, MediaStream};
+pub use post::{
+    Caption, FirstComment, Media, MediaFacts, MediaKind, OptionMedia, Post, ThreadMedia, ThreadPart,
+};
 pub use preflight::{Report, Violation, Warning};
-pub use quota::{Bound, Counts, Quota};
+pub use quota::{Bound, Counts, Left, Quota, Rate, Usage, Usages};

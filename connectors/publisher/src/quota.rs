@@ -5,7 +5,12 @@
 //! in seconds is a pace ([`crate::connector::Habits::pace`]) and stays in the process.
 
 use crate::failure::Scope;
+use chrono::{DateTime, Utc};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+/// A rate in governor's vocabulary: a burst that may be taken at once, and how it is replenished.
+pub use governor::Quota as Rate;
 
 /// One published bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +23,8 @@ pub struct Quota {
     pub scope: Scope,
     /// What it counts.
     pub counts: Counts,
-    /// Units that one part of a publication costs (Bluesky: a put is 2 points).
+    /// Units that one part of a publication costs (Bluesky: a put is 2 points);
+    /// [`crate::contract::Publisher::units`] says what a whole one costs.
     pub units: u32,
     /// The bound itself.
     pub bound: Bound,
@@ -27,6 +33,17 @@ pub struct Quota {
 /// The form of a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
+    /// A burst that is replenished at an even rate (X: `Rate::per_minute(nonzero!(…))`); what is counted in seconds only is a
+    /// pace instead.
+    Rate(Rate),
+    /// No calendar day of `zone` may hold more than `max` units; all are there again at its midnight (YouTube:
+    /// `America/Los_Angeles`).
+    Calendar {
+        /// Units per day.
+        max: u32,
+        /// The zone's name in the IANA time zone database.
+        zone: &'static str,
+    },
     /// No interval of this length may hold more than `max` units; exact.
     Window {
         /// Units per window.
@@ -54,5 +71,81 @@ impl Counts {
             Self::Posts => "posts",
             Self::Calls => "calls",
         }
+    }
+}
+
+/// What an answer of the platform says about its own count. It can only lower our estimate of what is left: a platform that
+/// claims more than we counted is not believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// The quota that it speaks of ([`Quota::name`]); a name of its own where nothing was declared, because nobody knows the
+    /// bound (Meta's business use case).
+    pub quota: &'static str,
+    /// Whom the count is for.
+    pub scope: Scope,
+    /// What is left.
+    pub left: Left,
+    /// When the count begins anew, if the answer says so.
+    pub resets_at: Option<DateTime<Utc>>,
+}
+
+/// What is left of a quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Units.
+    Units(u32),
+    /// Hundredths of the whole, where the platform tells only these.
+    Percent(u8),
+}
+
+impl Left {
+    /// Whether nothing is left.
+    pub const fn is_nothing(self) -> bool {
+        matches!(self, Self::Units(0) | Self::Percent(0))
+    }
+}
+
+/// What the answers of one attempt said. A connector notes, the engine takes.
+#[derive(Debug, Default)]
+pub struct Usages(Mutex<Vec<Usage>>);
+
+impl Usages {
+    /// Notes one; of two that speak of the same quota and scope the later one counts.
+    pub fn note(&self, usage: Usage) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|known| (known.quota, known.scope) != (usage.quota, usage.scope));
+        all.push(usage);
+    }
+
+    /// Takes all.
+    pub fn take(&self) -> Vec<Usage> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_usages_of_one_quota_the_later_one_counts() {
+        let usages = Usages::default();
+        for (quota, left) in [("posts", 5), ("calls", 9), ("posts", 4)] {
+            let scope = Scope::Account;
+            let left = Left::Units(left);
+            usages.note(Usage {
+                quota,
+                scope,
+                left,
+                resets_at: None,
+            });
+        }
+        let kept: Vec<_> = usages
+            .take()
+            .into_iter()
+            .map(|u| (u.quota, u.left))
+            .collect();
+        assert_eq!(kept, [("calls", Left::Units(9)), ("posts", Left::Units(4))]);
+        assert!(usages.take().is_empty());
     }
 }

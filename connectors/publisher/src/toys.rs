@@ -138,6 +138,7 @@ fn connector(platform: &'static str, setup: &Setup, base: &Url, times: ToyTimes)
             pace,
             checkpoint_version: CHECKPOINT_VERSION,
             refresh_horizon: times.refresh_horizon,
+            ..Habits::LEAST
         },
     }
 }

@@ -133,6 +133,7 @@ fn file(row: &MediaRow, kind: MediaKind, alt_text: Option<String>) -> Media {
         width: row.width.and_then(|n| u32::try_from(n).ok()),
         height: row.height.and_then(|n| u32::try_from(n).ok()),
         alt_text,
+        ..Media::default()
     }
 }
 

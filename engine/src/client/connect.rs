@@ -5,7 +5,7 @@ use crate::error::ConnectError;
 use crate::error::chain;
 use crate::settle::host_of_profile;
 use publisher::id::{AccountId, OrgId, ProfileId};
-use publisher::{Deadline, Descriptor, Entered, Grant};
+use publisher::{Deadline, Entered, Form, Grant};
 use secrecy::ExposeSecret as _;
 use store::{AccountRow, NewAccount, StoreError};
 use vault::{Owner, Purpose};
@@ -33,11 +33,9 @@ pub struct Connected {
 }
 
 impl Client {
-    /// What a person must enter to connect an account of this platform; none if it is not served here.
-    pub fn begin_connect(&self, platform: &str) -> Option<Descriptor> {
-        self.registry
-            .get(platform)
-            .map(|connector| connector.authorizer.begin())
+    /// What a person must enter to connect an account of this platform; none if it is not served here, or has no form.
+    pub fn connect_form(&self, platform: &str) -> Option<Form> {
+        self.registry.get(platform)?.authorizer.form()
     }
 
     /// Completes a connection. A known account keeps its id and profile, and what was held for it goes on.
@@ -51,10 +49,12 @@ impl Client {
             .ok_or(ConnectError::UnknownPlatform)?;
         let (_, now) = self.store.ping().await?;
         let deadline = Deadline::after(connector.habits.call_deadline);
-        let grant = connector
+        let grants = connector
             .authorizer
             .complete(&ask.entered, now, deadline)
             .await?;
+        // A form names one account.
+        let grant = grants.into_iter().next().ok_or(ConnectError::NoneGranted)?;
         let host = if connector.habits.hosts_chosen_by_users {
             host_of_profile(&grant.profile)
         } else {

@@ -6,8 +6,8 @@ use crate::decide::Report;
 use crate::mark::ClaimMark;
 use publisher::id::AccountId;
 use publisher::{
-    Account, Checkpoint, Connector, Deadline, Evidence, Failure, FirstComment, Media, MediaKind,
-    Post, Progress, ReadBack, Receipt, Step, TokenSet,
+    Account, Checkpoint, Class, Connector, Deadline, Evidence, Failure, FirstComment, Media,
+    MediaKind, Post, Progress, ReadBack, Receipt, Step, TokenSet, Usages,
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -34,6 +34,7 @@ pub(super) async fn run(
         state: Arc::clone(state),
     };
     let media = tools.library.reader(job.org);
+    let usages = Usages::default();
     let step = Step {
         post: &opened.post,
         account: &opened.account,
@@ -44,16 +45,28 @@ pub(super) async fn run(
         sent_at: job.sent_at,
         answer_by: job.answer_by,
         mark: &mark,
+        usages: &usages,
         idempotency_key: &opened.idempotency_key,
         sequence: job.sequence,
         now: job.claimed_at,
         deadline: Deadline::after(tools.attempt_max),
     };
-    if job.sent_claim.is_some() {
+    let report = if job.sent_claim.is_some() {
         look(&opened.connector, step, job, state).await
     } else {
         publish(&opened.connector, step, state).await
+    };
+    for usage in usages.take() {
+        let (queue, left) = (opened.connector.platform, usage.left);
+        tracing::debug!(
+            queue,
+            quota = usage.quota,
+            scope = usage.scope.word(),
+            ?left,
+            "the platform told its own count"
+        );
     }
+    report
 }
 
 async fn publish(connector: &Connector, step: Step<'_>, state: &AttemptState) -> Report {
@@ -104,11 +117,23 @@ async fn look(
         ),
         // Whatever went wrong before this claim's own mark says nothing about the earlier send.
         Ok(Evidence::ResendIsSafe { .. }) => {
-            let report = publish(connector, step, state).await;
+            let report = adopted(publish(connector, step, state).await);
             undecided_if(!state.is_marked_here(), report)
         }
         Ok(Evidence::Unknowable) => Report::Unknowable(unknowable()),
         Err(failure) => Report::Undecided(failure),
+    }
+}
+
+/// A repetition that was answered with "a duplicate of that one" found the first send's post.
+fn adopted(report: Report) -> Report {
+    match report {
+        Report::Failed(Failure {
+            class: Class::Duplicate,
+            original: Some(first),
+            ..
+        }) => Report::Did(Progress::Published(*first)),
+        other => other,
     }
 }
 
@@ -312,6 +337,7 @@ fn files(stored: serde_json::Value) -> Result<Vec<Media>, Box<Report>> {
             width: file.width,
             height: file.height,
             alt_text: file.alt_text,
+            ..Media::default()
         })
     });
     known.collect()

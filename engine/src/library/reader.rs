@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use publisher::id::OrgId;
 use publisher::{Failure, Media, MediaReader, MediaStream};
-use std::io::ErrorKind;
-use tokio::io::AsyncReadExt as _;
+use std::io::{self, ErrorKind, SeekFrom};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 /// Bytes read at once.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -28,7 +28,11 @@ impl LibraryReader {
 #[async_trait]
 impl MediaReader for LibraryReader {
     async fn open(&self, media: &Media) -> Result<MediaStream, Failure> {
-        let file = match tokio::fs::File::open(self.library.path(self.org, &media.id)).await {
+        self.open_at(media, 0).await
+    }
+
+    async fn open_at(&self, media: &Media, offset: u64) -> Result<MediaStream, Failure> {
+        let mut file = match tokio::fs::File::open(self.library.path(self.org, &media.id)).await {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let failure = Failure::rejected(
@@ -37,13 +41,12 @@ impl MediaReader for LibraryReader {
                 );
                 return Err(failure.rule("media.unknown"));
             }
-            Err(error) => {
-                return Err(Failure::transient(
-                    "media.read",
-                    format!("media {} cannot be read: {error}", media.id),
-                ));
-            }
+            Err(error) => return Err(unreadable(media, &error)),
         };
+        if offset > 0 {
+            let sought = file.seek(SeekFrom::Start(offset)).await;
+            sought.map_err(|error| unreadable(media, &error))?;
+        }
         let pieces = futures_util::stream::unfold(Some(file), |state| async {
             let mut file = state?;
             let mut piece = vec![0u8; PIECE_BYTES];
@@ -58,4 +61,11 @@ impl MediaReader for LibraryReader {
         });
         Ok(pieces.boxed())
     }
+}
+
+fn unreadable(media: &Media, error: &io::Error) -> Failure {
+    Failure::transient(
+        "media.read",
+        format!("media {} cannot be read: {error}", media.id),
+    )
 }

@@ -125,9 +125,8 @@ impl Shop {
         })
         .unwrap();
         let setup = Setup {
-            http: http.clone(),
             addresses: BTreeMap::from([("toys".to_owned(), fake.url())]),
-            durations: BTreeMap::new(),
+            ..Setup::new(http.clone())
         };
         let connectors = toys::connectors(&setup, times).unwrap();
         let scripted = script.map(|script| script.connector(&connectors[0], &setup));

@@ -1,17 +1,15 @@
 //! Each rule at its bound, and all of them at once.
 
 use super::*;
-use publisher::{FirstComment, id::PostId};
+use publisher::FirstComment;
 use serde_json::json;
 
 fn post(text: &str, media: Vec<Media>) -> Post {
     Post {
-        id: PostId::new(),
         text: text.to_owned(),
         media,
-        first_comment: None,
         options: json!({}),
-        option_media: vec![],
+        ..Post::default()
     }
 }
 
@@ -22,9 +20,7 @@ fn file(kind: MediaKind, mime: &str, size_bytes: u64) -> Media {
         kind,
         mime,
         size_bytes,
-        width: None,
-        height: None,
-        alt_text: None,
+        ..Media::default()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::kit::{DID, HANDLE, PASSWORD, World, answers, entered, soon};
 use publisher::{
     Class::{self, AccountBlocked, RateLimited, Rejected, Transient},
-    Descriptor, Failure, Grant,
+    Failure, Form, Grant,
     fake::Fault,
 };
 use secrecy::ExposeSecret as _;
@@ -23,12 +23,13 @@ async fn connect(
         .authorizer
         .complete(&entered, world.now(), soon())
         .await
+        .map(|mut grants| grants.remove(0))
 }
 
 #[tokio::test]
 async fn a_form_asks_for_what_completing_needs() {
     let world = World::open().await;
-    let Descriptor::Credentials { help_text, fields } = world.connector.authorizer.begin();
+    let Form { help_text, fields } = world.connector.authorizer.form().unwrap();
     let fields: Vec<_> = fields
         .iter()
         .map(|field| (field.name, field.input, field.required))
@@ -244,9 +245,8 @@ async fn a_login_host_that_is_no_origin_is_refused_at_start() {
     let address = "https://pds.test/path".parse().unwrap();
     let addresses = [("bluesky".to_owned(), address)].into();
     let error = connector_bluesky::connector(&publisher::Setup {
-        http: world.http.clone(),
         addresses,
-        durations: [].into(),
+        ..publisher::Setup::new(world.http.clone())
     })
     .unwrap_err();
     assert!(error.to_string().contains("without a path"), "{error}");

@@ -136,6 +136,7 @@ async fn a_server_that_is_not_there_has_received_nothing() {
         sent_at: None,
         answer_by: None,
         mark: &marks,
+        usages: &publisher::Usages::default(),
         idempotency_key: "key",
         sequence: 1,
         now: chrono::DateTime::UNIX_EPOCH,

@@ -8,9 +8,9 @@ use futures_util::{StreamExt as _, stream};
 use publisher::{
     Account, Checkpoint, Connector, Deadline, EgressAllow, Entered, Evidence, Failure, Http,
     HttpConfig, Mark, Media, MediaKind, MediaReader, MediaStream, Permit, Post, Progress, Receipt,
-    Setup, Step, TokenSet,
+    Setup, Step, TokenSet, Usages,
     fake::{FakeServer, Fault},
-    id::{AccountId, PostId},
+    id::AccountId,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -36,6 +36,7 @@ pub(crate) struct World {
     pub(crate) account: Account,
     pub(crate) tokens: TokenSet,
     pub(crate) files: Files,
+    pub(crate) usages: Usages,
     sequence: AtomicI64,
 }
 
@@ -59,9 +60,8 @@ impl World {
         .unwrap();
         let addresses = BTreeMap::from([("bluesky".to_owned(), server.url())]);
         let connector = connector(&Setup {
-            http: http.clone(),
             addresses,
-            durations: [].into(),
+            ..Setup::new(http.clone())
         })
         .unwrap();
         let now = server.clock().now();
@@ -69,7 +69,8 @@ impl World {
             .authorizer
             .complete(&entered(HANDLE, PASSWORD, None), now, soon())
             .await
-            .unwrap();
+            .unwrap()
+            .remove(0);
         let account = Account {
             id: AccountId::new(),
             platform_account_id: grant.platform_account_id,
@@ -85,6 +86,7 @@ impl World {
             account,
             tokens: grant.tokens,
             files: Files::default(),
+            usages: Usages::default(),
             sequence,
         }
     }
@@ -136,12 +138,9 @@ pub(crate) fn soon() -> Deadline {
 
 pub(crate) fn text(text: &str) -> Post {
     Post {
-        id: PostId::new(),
         text: text.to_owned(),
-        media: vec![],
-        first_comment: None,
         options: json!({}),
-        option_media: vec![],
+        ..Post::default()
     }
 }
 
@@ -169,6 +168,7 @@ impl Turn<'_> {
             sent_at: self.sent_at,
             answer_by: None,
             mark: self.marks,
+            usages: &self.world.usages,
             idempotency_key: "key",
             sequence: self.world.sequence.fetch_add(1, Ordering::SeqCst),
             now: self.now,
@@ -253,6 +253,7 @@ impl Files {
             width: Some(640),
             height: Some(480),
             alt_text: Some(format!("alt of {id}")),
+            ..Media::default()
         }
     }
 }

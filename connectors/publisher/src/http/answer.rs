@@ -1,7 +1,8 @@
 //! What a platform answered, read whole and bounded in size.
 
-use ::http::{HeaderMap, HeaderValue};
+use ::http::HeaderMap;
 use bytes::{Bytes, BytesMut};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -31,13 +32,16 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// Takes a repetition of the request's own credential out of an error answer: what a platform says about a failure is
-    /// stored and shown.
-    pub(super) fn without(mut self, credential: Option<&HeaderValue>) -> Self {
-        let secret = credential.map_or(&b""[..], HeaderValue::as_bytes);
-        let secret = secret.strip_prefix(b"Bearer ").unwrap_or(secret);
-        if !secret.is_empty() && !self.is_success() {
-            self.body = withheld(&self.body, secret);
+    /// Takes repetitions of the request's own secrets out of an error answer: what a platform says about a failure is stored
+    /// and shown.
+    pub(super) fn without(mut self, secrets: &[SecretString]) -> Self {
+        if !self.is_success() {
+            for secret in secrets {
+                let secret = secret.expose_secret();
+                if !secret.is_empty() {
+                    self.body = withheld(&self.body, secret.as_bytes());
+                }
+            }
         }
         self
     }
@@ -127,15 +131,16 @@ mod tests {
 
     #[test]
     fn an_error_answer_does_not_repeat_the_credential() {
-        let credential = HeaderValue::from_static("Bearer s3cret");
-        let without = |answer: Answer| answer.without(Some(&credential)).body;
+        let secrets = ["s3cret", "c0de"].map(|secret| SecretString::from(secret.to_owned()));
+        let without = |answer: Answer| answer.without(&secrets).body;
         let told = without(answer(401, "s3cret is wrong: s3cret"));
         assert_eq!(told, "(withheld) is wrong: (withheld)");
+        assert_eq!(without(answer(400, "c0de s3cret")), "(withheld) (withheld)");
         assert_eq!(without(answer(500, "s3cre")), "s3cre");
         assert_eq!(
             without(answer(200, r#"{"is":"s3cret"}"#)),
             r#"{"is":"s3cret"}"#
         );
-        assert_eq!(answer(401, "x").without(None).body, "x");
+        assert_eq!(answer(401, "x").without(&[]).body, "x");
     }
 }

@@ -3,7 +3,7 @@
 //! A request whose announced length never arrives is not a request, so a body that is cut off late has no effect. For the
 //! same reason a call that ends before the first piece was taken cannot have had one; [`Handover`] tells the two apart.
 
-use crate::{contract::MediaStream, fault, http::Deadline};
+use crate::{fault, http::Deadline, media::MediaStream};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use std::{

@@ -7,14 +7,12 @@ use super::{
     error::judge,
     guard::{TARGET, Target},
 };
-use crate::{
-    contract::{MediaStream, Permit},
-    fault,
-};
+use crate::{contract::Permit, fault, media::MediaStream};
 use ::http::{
     HeaderMap, HeaderName, HeaderValue, Method,
     header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE},
 };
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
@@ -35,6 +33,8 @@ pub struct Call {
     body: Content,
     answer_bytes_max: usize,
     deadline: Option<Deadline>,
+    longest: Duration,
+    withheld: Vec<SecretString>,
     mistake: Option<String>,
 }
 
@@ -55,6 +55,8 @@ impl std::fmt::Debug for Call {
 impl Call {
     pub(super) fn new(http: Http, method: Method, url: &Url, permit: Option<Permit>) -> Self {
         Self {
+            longest: http.inner.call_timeout,
+            withheld: Vec::new(),
             http,
             method,
             url: url.clone(),
@@ -71,6 +73,22 @@ impl Call {
     pub fn bearer(self, token: &SecretString) -> Self {
         let value = format!("Bearer {}", token.expose_secret());
         self.with_header(AUTHORIZATION, &value)
+    }
+
+    /// Adds `Authorization: Basic …`: a name and a password, or an app's id and secret as they are to be sent.
+    pub fn basic(self, name: &str, password: &SecretString) -> Self {
+        let pair = format!("{name}:{}", password.expose_secret());
+        self.with_header(
+            AUTHORIZATION,
+            &format!("Basic {}", BASE64_STANDARD.encode(pair)),
+        )
+    }
+
+    /// Counts a part of the query or the body as secret: an error answer that repeats it is kept without it, as it is for
+    /// what stands in `Authorization`.
+    pub fn withhold(mut self, secret: &SecretString) -> Self {
+        self.withheld.push(secret.clone());
+        self
     }
 
     /// Sets a header; its value counts as secret.
@@ -124,7 +142,13 @@ impl Call {
         self
     }
 
-    /// Ends the call by then, or by the client's own longest time, whichever comes first.
+    /// Lets this call take longer, or less, than the client's own longest time; an upload takes what its bytes need.
+    pub fn longest(mut self, longest: Duration) -> Self {
+        self.longest = longest;
+        self
+    }
+
+    /// Ends the call by then, or by its longest time, whichever comes first.
     pub fn deadline(mut self, deadline: Deadline) -> Self {
         self.deadline = Some(deadline);
         self
@@ -136,7 +160,7 @@ impl Call {
     /// Transport trouble, the guard, the pace, the deadline, the permit; [`CallError::may_have_been_sent`] says
     /// whether the platform can have received it.
     pub async fn send(mut self) -> Result<Answer, CallError> {
-        let own = Deadline::after(self.http.inner.call_timeout);
+        let own = Deadline::after(self.longest);
         let bound = self.permit.as_ref().and_then(Permit::over_by);
         let own = bound.map_or(own, |bound| bound.earlier(own));
         let deadline = self.deadline.map_or(own, |wish| wish.earlier(own));
@@ -167,11 +191,11 @@ impl Call {
         }
         let once = self.permit.is_some();
         let bytes_max = self.answer_bytes_max;
-        let credential = self.headers.get(AUTHORIZATION).cloned();
+        let secrets = self.secrets();
         let (client, request, handover) = self.into_request();
         let exchange = TARGET.scope(target, exchange(&client, request, bytes_max));
         let outcome = match tokio::time::timeout(deadline.left(), exchange).await {
-            Ok(Ok(answer)) => Ok(answer.without(credential.as_ref())),
+            Ok(Ok(answer)) => Ok(answer.without(&secrets)),
             Ok(Err(trouble)) => Err(report.trouble(trouble, &handover)),
             Err(_) => Err(report.late(&handover)),
         };
@@ -183,6 +207,18 @@ impl Call {
             fault::point("send.after_answer");
         }
         outcome
+    }
+
+    /// What an error answer must not repeat.
+    fn secrets(&mut self) -> Vec<SecretString> {
+        let mut secrets = std::mem::take(&mut self.withheld);
+        let credential = self
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|v| v.to_str().ok());
+        let credential = credential.map(|v| v.split_once(' ').map_or(v, |(_, secret)| secret));
+        secrets.extend(credential.map(|secret| secret.to_owned().into()));
+        secrets
     }
 
     fn name(&self) -> String {

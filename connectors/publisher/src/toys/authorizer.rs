@@ -2,7 +2,7 @@
 
 use super::Toy;
 use crate::{
-    authorizer::{Authorizer, Descriptor, Entered, Field, Grant, TokenSet},
+    authorizer::{Authorizer, Entered, Field, Form, Grant, TokenSet},
     contract::Account,
     failure::Failure,
     fault,
@@ -32,6 +32,7 @@ impl Tokens {
             refresh: Some(self.refresh_token),
             others: BTreeMap::new(),
             expires_at: Some(now + TimeDelta::seconds(i64::from(self.expires_in))),
+            refresh_expires_at: None,
             scopes: vec!["posts".to_owned()],
         }
     }
@@ -39,8 +40,8 @@ impl Tokens {
 
 #[async_trait]
 impl Authorizer for ToyAccounts {
-    fn begin(&self) -> Descriptor {
-        Descriptor::Credentials {
+    fn form(&self) -> Option<Form> {
+        Some(Form {
             help_text: "Any name will do; the first connection decides on the password.".to_owned(),
             fields: vec![
                 Field {
@@ -56,7 +57,7 @@ impl Authorizer for ToyAccounts {
                     required: true,
                 },
             ],
-        }
+        })
     }
 
     async fn complete(
@@ -64,20 +65,20 @@ impl Authorizer for ToyAccounts {
         entered: &Entered,
         now: DateTime<Utc>,
         deadline: Deadline,
-    ) -> Result<Grant, Failure> {
+    ) -> Result<Vec<Grant>, Failure> {
         let body = json!({
             "identifier": self.required(entered, "identifier")?,
             "password": self.required(entered, "password")?,
         });
         let answer = self.ask("session", &body, deadline).await?;
         let tokens = self.tokens("session", &answer)?;
-        Ok(Grant {
+        Ok(vec![Grant {
             platform_account_id: tokens.account.clone(),
             display_name: Some(tokens.account.clone()),
             handle: Some(tokens.account.clone()),
             profile: json!({}),
             tokens: tokens.into_set(now),
-        })
+        }])
     }
 
     async fn refresh(

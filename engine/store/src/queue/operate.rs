@@ -10,7 +10,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// A limit as its platform declares it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct DeclaredLimit {
     /// `account`, `host`, `app` or `org`.
     pub scope: &'static str,
@@ -18,7 +18,7 @@ pub struct DeclaredLimit {
     pub name: &'static str,
     /// What a charge names.
     pub meter: &'static str,
-    /// `window` or `slots`.
+    /// `rate`, `window`, `calendar` or `slots`; claims heed `window` and `slots`.
     pub kind: &'static str,
     /// `posts` or `calls`.
     pub counts: &'static str,
@@ -26,8 +26,12 @@ pub struct DeclaredLimit {
     pub max_units: u32,
     /// Cost of one part of a publication.
     pub units: u32,
-    /// Length of the window.
+    /// Length of the window; of a rate: the time in which its burst is replenished.
     pub window_ms: Option<i64>,
+    /// Of a calendar: the zone's IANA name.
+    pub zone: Option<&'static str>,
+    /// Of a rate: what may be taken at once.
+    pub burst: Option<u32>,
 }
 
 /// How a dead letter is sent again.

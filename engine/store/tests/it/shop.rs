@@ -367,6 +367,7 @@ pub(crate) fn window(
         max_units,
         units,
         window_ms: Some(window_ms),
+        ..DeclaredLimit::default()
     }
 }
 
@@ -380,6 +381,6 @@ pub(crate) fn slots(max_units: u32) -> DeclaredLimit {
         counts: "calls",
         max_units,
         units: 1,
-        window_ms: None,
+        ..DeclaredLimit::default()
     }
 }

@@ -125,6 +125,7 @@ async fn a_revoked_account_must_connect_again_with_its_password() {
         .complete(&entered("ada", "pw"), now, soon())
         .await
         .unwrap()
+        .remove(0)
         .tokens;
     shop.publish().await.unwrap();
     assert!(!format!("{:?}", shop.tokens).contains("toyacc"));
@@ -163,9 +164,7 @@ async fn preflight_reports_every_violation_and_what_would_be_ignored() {
             kind: MediaKind::Image,
             mime: "image/png".to_owned(),
             size_bytes: 1,
-            width: None,
-            height: None,
-            alt_text: None,
+            ..Media::default()
         });
         shop.post.first_comment = Some(FirstComment {
             text: "first".to_owned(),
@@ -184,11 +183,7 @@ async fn preflight_reports_every_violation_and_what_would_be_ignored() {
 
 #[tokio::test]
 async fn without_an_address_the_toys_say_which_one_is_missing() {
-    let setup = Setup {
-        http: http(&[]),
-        addresses: [].into(),
-        durations: [].into(),
-    };
+    let setup = Setup::new(http(&[]));
     let error = toys::connectors(&setup, ToyTimes::default()).unwrap_err();
     assert!(error.to_string().contains("`toys`"), "{error}");
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use publisher::{
     Account, Checkpoint, Connector, Deadline, Entered, Evidence, Failure, Mark, Media, MediaReader,
-    MediaStream, Permit, Post, Progress, Setup, Step, TokenSet,
+    MediaStream, Permit, Post, Progress, Setup, Step, TokenSet, Usages,
     fake::{FakeClock, FakeServer, Fault},
     id::{AccountId, PostId},
     toys::{self, ToyTimes},
@@ -32,6 +32,7 @@ pub(crate) struct Shop {
     pub(crate) tokens: TokenSet,
     pub(crate) post: Post,
     pub(crate) marks: Marks,
+    pub(crate) usages: Usages,
     pub(crate) checkpoint: Option<Checkpoint>,
 }
 
@@ -81,9 +82,8 @@ impl Shop {
         let server = toys::server(times, None).await.unwrap();
         let addresses = [("toys".to_owned(), server.url())].into();
         let setup = Setup {
-            http: http(&[server.addr()]),
             addresses,
-            durations: [].into(),
+            ..Setup::new(http(&[server.addr()]))
         };
         let all = toys::connectors(&setup, times).unwrap();
         let connector = all.into_iter().find(|c| c.platform == platform).unwrap();
@@ -92,7 +92,8 @@ impl Shop {
             .authorizer
             .complete(&entered("ada", "pw"), now, soon())
             .await
-            .unwrap();
+            .unwrap()
+            .remove(0);
         let account = Account {
             id: AccountId::new(),
             platform_account_id: grant.platform_account_id,
@@ -103,10 +104,8 @@ impl Shop {
         let post = Post {
             id: PostId::new(),
             text,
-            media: Vec::new(),
-            first_comment: None,
             options,
-            option_media: Vec::new(),
+            ..Post::default()
         };
         let marks = Marks {
             clock: server.clock().clone(),
@@ -120,6 +119,7 @@ impl Shop {
             tokens,
             post,
             marks,
+            usages: Usages::default(),
             checkpoint: None,
         }
     }
@@ -135,6 +135,7 @@ impl Shop {
             sent_at,
             answer_by: None,
             mark: &self.marks,
+            usages: &self.usages,
             idempotency_key: "key",
             sequence: 1,
             now: self.server.clock().now(),
