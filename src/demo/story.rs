@@ -262,7 +262,7 @@ pub(super) fn invite(facts: &Facts, told: &Told, state: &State, config: &Config,
     };
     let fault = |fault: &str| {
         format!(
-            "curl -s $FAKE/_fake/faults -H 'Content-Type: application/json' \\\n  -d '{{\"route\":\"com.atproto.repo.putRecord\",\"fault\":{fault},\"times\":1}}'"
+            "curl -s $FAKE/_fake/faults \\\n  -d '{{\"route\":\"com.atproto.repo.putRecord\",\"fault\":{fault},\"times\":1}}'"
         )
     };
     say.remark("a post, and what the platform has");
@@ -308,10 +308,20 @@ pub(super) fn invite(facts: &Facts, told: &Told, state: &State, config: &Config,
         state.master_key_file().display()
     ));
     say.command(&format!("{program} dead-letters list\n{program} dead-letters redrive LETTER\n{program} doctor --invariants"));
+    play_with_the_fake(say);
     say.remark(&format!(
         "logs: .postrider/api.log, worker-1.log, worker-2.log, fake.log; facts: {}",
         state.facts_file().display()
     ));
+}
+
+/// Says how to be the platform: its faults, its clock, what it was asked.
+fn play_with_the_fake(say: Narrator) {
+    say.remark("be the platform: what it can be told, what it was asked, its clock two hours on (every access token ends), and from the beginning; docs/platforms/fakes.md has all faults");
+    say.command("curl -s $FAKE/_fake");
+    say.command("curl -s $FAKE/_fake/requests");
+    say.command("curl -s $FAKE/_fake/clock -d '{\"advance_ms\":7200000}'");
+    say.command("curl -s -X POST $FAKE/_fake/reset");
 }
 
 fn curl(path: &str, body: &str) -> String {

@@ -153,3 +153,25 @@ fn every_code_of_the_envelope_has_its_entry() {
     }
     assert!(known > 5, "found {known} codes in api/src/problem.rs");
 }
+
+#[test]
+fn every_connector_has_its_page_and_every_case_its_line() {
+    let mut connectors = 0;
+    for entry in std::fs::read_dir(root().join("connectors")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name == "publisher" {
+            continue;
+        }
+        connectors += 1;
+        let page = root().join(format!("docs/platforms/{name}.md"));
+        assert!(page.exists(), "{} is missing", page.display());
+    }
+    assert!(connectors > 0);
+    let adding = read(&root().join("docs/adding-a-platform.md"));
+    for case in publisher::conformance::CASES {
+        assert!(
+            adding.contains(&format!("| `{case}` |")),
+            "docs/adding-a-platform.md lacks {case}"
+        );
+    }
+}

@@ -118,6 +118,12 @@ impl FakePlatform for FakePds {
         Some(repo::entry(nsid, &input, kit.clock.now(), false, ""))
     }
 
+    fn reset(&self, _: &FakeKit) {
+        let mut state = self.lock();
+        state.repos = Repos::default();
+        state.limits = Limits::default();
+    }
+
     fn about(&self) -> Value {
         let accounts: Vec<Value> = self
             .lock()

@@ -1,18 +1,20 @@
 //! Fake platforms: real HTTP on loopback, with faults on demand and a ledger of what took effect.
 //!
-//! A platform's fake implements [`FakePlatform`]: its routes and what they do. Everything that is wrong on purpose is the
-//! harness's: it cuts connections (a real TCP close, no HTTP answer), lets effects come late by the fake's own clock,
-//! answers nonsense, and keeps the [`Ledger`] by which tests count what a platform would really show. A fake therefore
-//! never needs a branch for a fault.
+//! A platform is its routes, its limits and its faults. Its fake implements [`FakePlatform`]: the routes, and the limits
+//! ([`Window`]) by [`FakeKit::clock`], which tests move. Everything that is wrong on purpose is the harness's: it cuts
+//! connections (a real TCP close, no HTTP answer), lets effects come late by the fake's own clock, answers nonsense, keeps
+//! the [`Ledger`] by which tests count what a platform would really show, and the [`Journal`] of everything it was asked.
+//! A fake therefore never needs a branch for a fault.
 //!
-//! Over HTTP every fake also answers below `/_fake`, so that a test in another process can do the same:
-//! `GET /_fake`, `GET /_fake/ledger`, `POST /_fake/faults {route, fault, times}`, `DELETE /_fake/faults`,
-//! `POST /_fake/clock {"advance_s": n}`.
+//! Over HTTP every fake also answers below `/_fake`, so that a test in another process, or a person with curl, can do the
+//! same; `GET /_fake` lists how, and `docs/platforms/fakes.md` tells it with examples.
 
 mod admin;
 mod clock;
 mod faults;
+mod files;
 mod inject;
+mod journal;
 mod ledger;
 mod server;
 mod window;
@@ -20,6 +22,7 @@ mod window;
 pub use self::{
     clock::FakeClock,
     faults::{Fault, Faults},
+    journal::{Journal, Request},
     ledger::{Entry, Ledger},
     server::FakeServer,
     window::Window,
@@ -52,6 +55,11 @@ pub trait FakePlatform: Send + Sync + 'static {
         None
     }
 
+    /// Called by `POST /_fake/reset`: forgets what was published and used up; accounts and their tokens stay.
+    fn reset(&self, kit: &FakeKit) {
+        let _ = kit;
+    }
+
     /// What `GET /_fake` tells about it: accounts, routes, how to use it; an object.
     fn about(&self) -> serde_json::Value {
         serde_json::json!({})
@@ -65,8 +73,21 @@ pub struct FakeKit {
     pub clock: FakeClock,
     /// What took effect.
     pub ledger: Ledger,
+    /// What was asked.
+    pub journal: Journal,
     /// What is to go wrong.
     pub faults: Faults,
+    files: files::HostedFiles,
+}
+
+impl FakeKit {
+    /// Everything as at the start: nothing armed, nothing recorded, the real time.
+    fn reset(&self) {
+        self.faults.clear();
+        self.ledger.clear();
+        self.journal.clear();
+        self.clock.reset();
+    }
 }
 
 /// The usual answer to too many requests: 429, whole seconds in `Retry-After` (rounded up), `body` as JSON.

@@ -30,7 +30,13 @@ use self::{guard::Guard, pacing::Pacer};
 use crate::{connector::Pace, contract::Permit};
 use ::http::Method;
 use rustls_platform_verifier::BuilderVerifierExt as _;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use url::Url;
 
 /// How long an idle connection of the guarded client is kept for the next request.
@@ -83,6 +89,7 @@ struct Inner {
     irreversible: reqwest::Client,
     guard: Guard,
     call_timeout: Duration,
+    under_way: AtomicUsize,
 }
 
 impl std::fmt::Debug for Http {
@@ -123,6 +130,7 @@ impl Http {
                 irreversible,
                 guard,
                 call_timeout,
+                under_way: AtomicUsize::new(0),
             }),
             pacer: None,
         })
@@ -135,6 +143,11 @@ impl Http {
             inner: Arc::clone(&self.inner),
             pacer: Some(Arc::new(Pacer::new(pace))),
         }
+    }
+
+    /// How many calls of this client, its paced copies included, are under way: sent and not yet over.
+    pub fn calls_under_way(&self) -> usize {
+        self.inner.under_way.load(Ordering::SeqCst)
     }
 
     /// A GET: harmless to repeat.
@@ -168,6 +181,22 @@ impl Http {
     /// The irreversible request of platforms that publish with the last bytes of an upload; see [`Http::post_once`].
     pub fn put_once(&self, url: &Url, permit: Permit) -> Call {
         Call::new(self.clone(), Method::PUT, url, Some(permit))
+    }
+}
+
+/// Counts one call for as long as it lives.
+struct UnderWay(Arc<Inner>);
+
+impl UnderWay {
+    fn begin(inner: &Arc<Inner>) -> Self {
+        inner.under_way.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(inner))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

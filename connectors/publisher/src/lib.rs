@@ -14,6 +14,8 @@
 #![forbid(unsafe_code)]
 
 pub mod authorizer;
+#[cfg(feature = "fake")]
+pub mod conformance;
 pub mod connector;
 pub mod contract;
 pub mod failure;

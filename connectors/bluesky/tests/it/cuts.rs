@@ -1,26 +1,23 @@
 //! Answers that never come: whatever happens to the one irreversible request, there is one post in the end.
 
-use crate::kit::{Marks, World, receipt, soon, text};
+use crate::kit::{Marks, World, receipt, text};
 use chrono::TimeDelta;
-use publisher::{Class, Deadline, Evidence, Progress, fake::Fault};
-use serde_json::json;
+use publisher::{Class, Evidence, Progress, fake::Fault};
 use std::time::Duration;
 
 const PUT: &str = "com.atproto.repo.putRecord";
 
 /// Publishes into a fault, then does what the engine does: looks until it knows, and puts again if there is nothing.
-async fn survive(fault: Fault, deadline: Deadline) {
+async fn survive(fault: Fault) {
     let world = World::open().await;
     let (post, marks) = (text("survivor"), Marks::default());
     world.server.faults().arm(PUT, fault.clone(), 1);
     let mut turn = world.turn(&post, &marks);
-    turn.deadline = deadline;
     let failure = turn.publish().await.unwrap_err();
     assert_eq!(failure.class, Class::Ambiguous, "{fault:?}: {failure}");
 
     turn.sent_at = Some(turn.now);
     turn.checkpoint = marks.last();
-    turn.deadline = soon();
     let receipt = loop {
         match turn.verify().await.unwrap() {
             Evidence::Found(Progress::Published(receipt)) => break receipt,
@@ -58,93 +55,19 @@ async fn survive(fault: Fault, deadline: Deadline) {
 #[tokio::test]
 async fn a_request_cut_at_any_point_makes_exactly_one_post() {
     for fault in [Fault::CutBefore, Fault::CutMidBody, Fault::CutAfter] {
-        survive(fault, soon()).await;
+        survive(fault).await;
     }
 }
 
 #[tokio::test]
 async fn a_request_that_takes_effect_90_seconds_after_the_cut_makes_no_second_post() {
     // The engine's clock runs on without the fake's: when Absent is said, the late request is still under way.
-    survive(
-        Fault::Late {
-            after: Duration::from_secs(90),
-        },
-        soon(),
-    )
+    survive(Fault::Late {
+        after: Duration::from_secs(90),
+    })
     .await;
-    survive(
-        Fault::Late {
-            after: Duration::from_mins(10),
-        },
-        soon(),
-    )
+    survive(Fault::Late {
+        after: Duration::from_mins(10),
+    })
     .await;
-}
-
-#[tokio::test]
-async fn an_answer_that_says_nothing_is_not_believed() {
-    let redirect = Fault::Redirect {
-        to: "https://example.com/".to_owned(),
-    };
-    let error = Fault::Status {
-        status: 500,
-        body: json!({ "error": "InternalServerError" }),
-        headers: vec![],
-    };
-    for fault in [
-        Fault::Empty,
-        Fault::Html,
-        Fault::HugeAnswer,
-        redirect,
-        error,
-    ] {
-        survive(fault, soon()).await;
-    }
-}
-
-#[tokio::test]
-async fn a_server_that_does_not_answer_in_time_is_left() {
-    for fault in [
-        Fault::Hang {
-            until_released: false,
-        },
-        Fault::TrickleAnswer,
-    ] {
-        survive(fault, Deadline::after(Duration::from_millis(600))).await;
-    }
-}
-
-#[tokio::test]
-async fn a_server_that_is_not_there_has_received_nothing() {
-    let World {
-        server,
-        connector,
-        account,
-        tokens,
-        files,
-        ..
-    } = World::open().await;
-    server.stop().await;
-    let (post, marks) = (text("nobody home"), Marks::default());
-    let step = publisher::Step {
-        post: &post,
-        account: &account,
-        token: &tokens.access,
-        media: &files,
-        checkpoint: None,
-        receipt: None,
-        sent_at: None,
-        answer_by: None,
-        mark: &marks,
-        usages: &publisher::Usages::default(),
-        idempotency_key: "key",
-        sequence: 1,
-        now: chrono::DateTime::UNIX_EPOCH,
-        deadline: soon(),
-    };
-    let failure = connector.publisher.publish(step).await.unwrap_err();
-    assert_eq!(
-        (failure.class, failure.code.as_str()),
-        (Class::Transient, "bluesky.put_record.no_answer")
-    );
 }

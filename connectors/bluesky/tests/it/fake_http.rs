@@ -239,3 +239,42 @@ async fn accounts_are_made_and_broken_over_http() {
         .unwrap();
     assert!(about.to_string().contains("ada.test") && !about.to_string().contains(PASSWORD));
 }
+
+/// Method, path and body of a line that begins with `curl`.
+fn curl(line: &str) -> (&str, &str, Option<&str>) {
+    let rest = line.strip_prefix("curl -s ").unwrap();
+    let (method, rest) = match rest.strip_prefix("-X POST ") {
+        Some(rest) => ("POST", rest),
+        None => ("GET", rest),
+    };
+    let rest = rest.strip_prefix("$FAKE").unwrap();
+    match rest.split_once(" -d '") {
+        Some((path, body)) => ("POST", path, Some(body.strip_suffix('\'').unwrap())),
+        None => (method, rest, None),
+    }
+}
+
+#[tokio::test]
+async fn the_lines_of_the_page_about_fakes_work() {
+    let world = World::open().await;
+    let page = include_str!("../../../../docs/platforms/fakes.md");
+    let mut asked = 0;
+    for line in page.lines().filter(|line| line.starts_with("curl ")) {
+        let (method, path, body) = curl(line);
+        let url = world.server.url().join(path).unwrap();
+        let call = match (method, body) {
+            ("GET", _) => world.http.get(&url),
+            // The content type that curl sends with -d.
+            (_, body) => world.http.post(&url).bytes(
+                "application/x-www-form-urlencoded",
+                body.unwrap_or_default().to_owned().into(),
+            ),
+        };
+        let answer = call.send().await.unwrap();
+        let told = String::from_utf8_lossy(&answer.body).into_owned();
+        assert_eq!(answer.status, 200, "{line}: {told}");
+        asked += 1;
+    }
+    assert!(asked > 6, "{asked}");
+    assert_eq!(world.server.faults().left(), 0, "the last line resets");
+}

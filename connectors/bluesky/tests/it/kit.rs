@@ -205,11 +205,10 @@ pub(crate) fn receipt(progress: Progress) -> Receipt {
 /// What a mark does beside being set.
 type Hook = Box<dyn Fn() + Send + Sync>;
 
-/// Send marks: keeps the checkpoints, can refuse.
+/// Send marks: keeps the checkpoints.
 #[derive(Default)]
 pub(crate) struct Marks {
     pub(crate) set: Mutex<Vec<Checkpoint>>,
-    pub(crate) refuses: bool,
     pub(crate) hook: Option<Hook>,
 }
 
@@ -223,9 +222,6 @@ impl Marks {
 #[async_trait]
 impl Mark for Marks {
     async fn set(&self, checkpoint: Checkpoint) -> Result<Permit, Failure> {
-        if self.refuses {
-            return Err(Failure::transient("mark.refused", "the lease was lost"));
-        }
         self.set.lock().unwrap().push(checkpoint);
         if let Some(hook) = &self.hook {
             hook();

@@ -1,6 +1,8 @@
 //! The connector against the fake PDS, over real HTTP.
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod connect;
 #[cfg(test)]
 mod cuts;

@@ -33,29 +33,6 @@ async fn a_record_that_is_there_is_found_with_its_receipt() {
 }
 
 #[tokio::test]
-async fn absence_is_said_only_after_call_deadline_and_quiet_time() {
-    let world = World::open().await;
-    let (post, marks) = (text("absent"), Marks::default());
-    let mut turn = cut!(world, &post, &marks);
-    let sent_at = turn.now;
-    assert_eq!(
-        turn.verify().await.unwrap(),
-        Evidence::NotYet {
-            look_after: Duration::from_secs(10)
-        }
-    );
-    turn.now = sent_at + TimeDelta::milliseconds(89_999);
-    assert_eq!(
-        turn.verify().await.unwrap(),
-        Evidence::NotYet {
-            look_after: Duration::from_millis(1)
-        }
-    );
-    turn.now = sent_at + TimeDelta::seconds(90);
-    assert_eq!(turn.verify().await.unwrap(), Evidence::Absent);
-}
-
-#[tokio::test]
 async fn a_look_needs_no_token() {
     let world = World::open().await;
     let (post, marks) = (text("tokenless"), Marks::default());
@@ -98,30 +75,6 @@ async fn a_strangers_record_under_our_key_is_nobodys_proof() {
         (Class::Ambiguous, "bluesky.put_record.key_taken")
     );
     assert_eq!(world.posts()[0].1["text"], "theirs");
-}
-
-#[tokio::test]
-async fn a_look_that_fails_is_no_verdict() {
-    let world = World::open().await;
-    let (post, marks) = (text("look"), Marks::default());
-    let mut turn = cut!(world, &post, &marks);
-    turn.now += TimeDelta::seconds(500);
-    let status = |status, error: &str| Fault::Status {
-        status,
-        body: json!({ "error": error }),
-        headers: vec![],
-    };
-    for (fault, class) in [
-        (status(500, "InternalServerError"), Class::Transient),
-        (status(400, "InvalidRequest"), Class::Rejected),
-        (status(429, "RateLimitExceeded"), Class::RateLimited),
-        (Fault::Html, Class::Transient),
-        (Fault::CutBefore, Class::Transient),
-    ] {
-        world.server.faults().arm(GET, fault.clone(), 1);
-        assert_eq!(turn.verify().await.unwrap_err().class, class, "{fault:?}");
-    }
-    assert_eq!(turn.verify().await.unwrap(), Evidence::Absent);
 }
 
 #[tokio::test]

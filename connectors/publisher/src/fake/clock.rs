@@ -52,6 +52,12 @@ impl FakeClock {
         self.advanced.send_modify(|times| *times += 1);
     }
 
+    /// Runs with the real clock again, as at the start.
+    pub fn reset(&self) {
+        self.ahead_ns.store(0, Ordering::SeqCst);
+        self.advanced.send_modify(|times| *times += 1);
+    }
+
     /// Is told whenever the clock was advanced.
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.advanced.subscribe()

@@ -58,6 +58,7 @@ pub enum Fault {
 struct Armed {
     route: String,
     fault: Fault,
+    skip: u32,
     left: u32,
 }
 
@@ -83,9 +84,15 @@ impl Faults {
     /// `route` is `*`, or `METHOD /path`, or `/path`, where a segment in braces stands for any one segment
     /// (`POST /toy_list/{account}/posts`), or a single word: the last segment of the path (`com.atproto.repo.putRecord`).
     pub fn arm(&self, route: &str, fault: Fault, times: u32) {
+        self.arm_after(0, route, fault, times);
+    }
+
+    /// The same, after `skip` requests to `route` that go well.
+    pub fn arm_after(&self, skip: u32, route: &str, fault: Fault, times: u32) {
         self.lock().push(Armed {
             route: route.to_owned(),
             fault,
+            skip,
             left: times,
         });
     }
@@ -109,11 +116,15 @@ impl Faults {
     /// The fault for this request, if there is one; uses it up.
     pub(super) fn take(&self, method: &str, path: &str) -> Option<Fault> {
         let mut all = self.lock();
-        let at = all
-            .iter()
-            .position(|armed| armed.left > 0 && fits(&armed.route, method, path))?;
-        all[at].left -= 1;
-        let fault = all[at].fault.clone();
+        let armed = all
+            .iter_mut()
+            .find(|armed| armed.left > 0 && fits(&armed.route, method, path))?;
+        if armed.skip > 0 {
+            armed.skip -= 1;
+            return None;
+        }
+        armed.left -= 1;
+        let fault = armed.fault.clone();
         all.retain(|armed| armed.left > 0);
         Some(fault)
     }
@@ -128,7 +139,8 @@ impl Faults {
     }
 }
 
-fn fits(route: &str, method: &str, path: &str) -> bool {
+/// Whether a request is one to `route`; see [`Faults::arm`].
+pub(super) fn fits(route: &str, method: &str, path: &str) -> bool {
     if route == "*" {
         return true;
     }
@@ -200,6 +212,10 @@ mod tests {
         assert_eq!(faults.take("GET", "/b"), Some(Fault::Html));
         assert_eq!(faults.take("POST", "/a/posts"), Some(Fault::CutBefore));
         assert_eq!(faults.take("POST", "/a/posts"), None);
+        faults.arm_after(1, "posts", Fault::Html, 1);
+        assert_eq!(faults.take("GET", "/b"), None);
+        assert_eq!(faults.take("POST", "/a/posts"), None);
+        assert_eq!(faults.take("POST", "/a/posts"), Some(Fault::Html));
     }
 
     #[test]

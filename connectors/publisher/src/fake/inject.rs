@@ -3,7 +3,7 @@
 //! A late effect is the whole request, kept and given to the handler again when it is due; therefore no handler knows of
 //! it. Until then the ledger holds an entry for it that is not effective.
 
-use super::{FakeKit, FakePlatform, Fault, clock::ARRIVED};
+use super::{FakeKit, FakePlatform, Fault, clock::ARRIVED, journal};
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
@@ -92,13 +92,47 @@ impl Injector {
             return next.run(request).await;
         };
         let method = request.method().as_str().to_owned();
-        match self.kit.faults.take(&method, request.uri().path()) {
-            None => next.run(request).await,
-            Some(fault) => {
-                tracing::debug!(method, path = request.uri().path(), ?fault, "goes wrong");
-                self.go_wrong(fault, request, next, &connection).await
-            }
+        let fault = self.kit.faults.take(&method, request.uri().path());
+        if let Some(fault) = &fault {
+            tracing::debug!(method, path = request.uri().path(), ?fault, "goes wrong");
         }
+        let request = match &fault {
+            Some(Fault::CutMidBody) => {
+                read_half(request).await;
+                connection.cut().await
+            }
+            _ => self.noted(request).await,
+        };
+        let Some(request) = request else {
+            return StatusCode::BAD_REQUEST.into_response();
+        };
+        match fault {
+            None => next.run(request).await,
+            Some(fault) => self.go_wrong(fault, request, next, &connection).await,
+        }
+    }
+
+    /// Reads the request whole and writes it into the journal; none if the client left before its end.
+    async fn noted(&self, request: Request) -> Option<Request> {
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(body, REQUEST_BYTES_MAX).await.ok()?;
+        let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+        let attempted = self
+            .platform
+            .attempted(&parts.method, path, &body, &self.kit);
+        self.kit.journal.record(journal::Request::new(
+            self.kit.clock.now(),
+            &parts.method,
+            (path, query),
+            &body,
+            attempted.is_some(),
+        ));
+        Some(Request::from_parts(parts, Body::from(body)))
+    }
+
+    /// Forgets what was to take effect late.
+    pub(super) async fn forget_delayed(&self) {
+        self.delayed.lock().await.clear();
     }
 
     async fn go_wrong(
@@ -109,10 +143,8 @@ impl Injector {
         connection: &Connection,
     ) -> Response {
         match fault {
-            Fault::CutMidBody => {
-                read_half(request).await;
-                connection.cut().await
-            }
+            // Half of it was read before.
+            Fault::CutMidBody => connection.cut().await,
             Fault::CutAfter => {
                 next.run(request).await;
                 connection.cut().await

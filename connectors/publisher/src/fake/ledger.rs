@@ -80,6 +80,19 @@ impl Ledger {
         doubles
     }
 
+    /// How many publications took effect, whatever their text.
+    pub fn effects(&self) -> usize {
+        self.lock()
+            .iter()
+            .filter(|(_, entry)| entry.effective)
+            .count()
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
     /// Takes an entry out, because the request it stands for is about to be recorded by its handler.
     pub(super) fn forget(&self, number: u64) {
         self.lock().retain(|(known, _)| *known != number);

@@ -4,10 +4,10 @@
 //! close without an HTTP answer.
 
 use super::{
-    FakeClock, FakeKit, FakePlatform, Faults, Ledger, admin,
+    FakeClock, FakeKit, FakePlatform, Faults, Journal, Ledger, admin,
     inject::{Connection, Injector},
 };
-use axum::{Extension, Router, middleware};
+use axum::{Extension, Router, body::Bytes, middleware};
 use chrono::{DateTime, Utc};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -28,6 +28,7 @@ pub struct FakeServer {
     kit: FakeKit,
     injector: Arc<Injector>,
     stopped: CancellationToken,
+    closed: CancellationToken,
     tasks: JoinSet<()>,
 }
 
@@ -60,10 +61,14 @@ impl FakeServer {
                 let injector = Arc::clone(&faulty);
                 async move { injector.handle(request, next).await }
             }))
-            .merge(admin::routes(&platform, &kit));
-        let stopped = CancellationToken::new();
+            .merge(admin::routes(&platform, &kit, &injector));
+        let (stopped, closed) = (CancellationToken::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, app, stopped.clone()));
+        let (stop, close) = (stopped.clone(), closed.clone());
+        tasks.spawn(async move {
+            accept(listener, app, stop).await;
+            close.cancel();
+        });
         tasks.spawn(take_late_effects(
             Arc::clone(&injector),
             kit.clone(),
@@ -74,6 +79,7 @@ impl FakeServer {
             kit,
             injector,
             stopped,
+            closed,
             tasks,
         })
     }
@@ -97,9 +103,19 @@ impl FakeServer {
         &self.kit.ledger
     }
 
+    /// What was asked of it.
+    pub fn journal(&self) -> &Journal {
+        &self.kit.journal
+    }
+
     /// What is to go wrong.
     pub fn faults(&self) -> &Faults {
         &self.kit.faults
+    }
+
+    /// Serves a file at `/_fake/files/{id}`, for fakes of platforms that fetch media.
+    pub fn host(&self, id: &str, bytes: Bytes) {
+        self.kit.files.put(id, bytes);
     }
 
     /// Its clock.
@@ -110,6 +126,12 @@ impl FakeServer {
     /// Lets everything take effect that is due by the fake's clock, and returns when that is done.
     pub async fn settle(&self) {
         self.injector.settle().await;
+    }
+
+    /// Closes all connections and the listener, as a platform that goes down; ledger and journal can still be read.
+    pub async fn close(&self) {
+        self.stopped.cancel();
+        self.closed.cancelled().await;
     }
 
     /// Closes all connections and the listener; the port is free when this returns.

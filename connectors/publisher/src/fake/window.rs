@@ -62,6 +62,14 @@ impl Window {
         Err(self.per)
     }
 
+    /// Forgets every use.
+    pub fn clear(&self) {
+        self.used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
     /// How often there was no room.
     pub fn refused(&self) -> usize {
         self.refused.load(Ordering::Relaxed)

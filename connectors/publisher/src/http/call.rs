@@ -1,7 +1,7 @@
 //! One request, from its parts to its answer.
 
 use super::{
-    Answer, CallError, CallErrorKind, Deadline, Http,
+    Answer, CallError, CallErrorKind, Deadline, Http, UnderWay,
     answer::{self, Unreadable},
     body::{self, Cut, Handover},
     error::judge,
@@ -160,6 +160,7 @@ impl Call {
     /// Transport trouble, the guard, the pace, the deadline, the permit; [`CallError::may_have_been_sent`] says
     /// whether the platform can have received it.
     pub async fn send(mut self) -> Result<Answer, CallError> {
+        let _under_way = UnderWay::begin(&self.http.inner);
         let own = Deadline::after(self.longest);
         let bound = self.permit.as_ref().and_then(Permit::over_by);
         let own = bound.map_or(own, |bound| bound.earlier(own));

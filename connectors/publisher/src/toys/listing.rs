@@ -42,6 +42,9 @@ impl Publisher for Listing {
 
     async fn publish(&self, step: Step<'_>) -> Result<Progress, Failure> {
         let toy = &self.0;
+        step.checkpoint
+            .map(Checkpoint::read::<Memory>)
+            .transpose()?;
         let account = step.account.platform_account_id.as_str();
         let url = toy.url(&[toy.platform, account, "posts"]);
         let sending = Checkpoint::new(CHECKPOINT_VERSION, "sending", &Memory::Sending)?;

@@ -49,6 +49,11 @@ impl ToyPlatform {
         }
     }
 
+    /// Takes away what an account granted: every token of it is dead.
+    pub fn revoke(&self, account: &str) {
+        self.state().revoke_account(account);
+    }
+
     /// How often the documented window was overrun.
     pub fn refused_by_window(&self) -> usize {
         self.window.refused()
@@ -126,6 +131,11 @@ impl FakePlatform for ToyPlatform {
             _ => return None,
         };
         Some(entry((platform, account, &text), kit))
+    }
+
+    fn reset(&self, _: &FakeKit) {
+        self.state().forget_posts();
+        self.window.clear();
     }
 
     fn about(&self) -> Value {

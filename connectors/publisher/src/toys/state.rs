@@ -113,6 +113,18 @@ impl State {
         }
     }
 
+    /// Revokes everything of one account.
+    pub(super) fn revoke_account(&mut self, account: &str) {
+        self.access.retain(|_, access| access.account != account);
+        self.refresh.retain(|_, refresh| refresh.account != account);
+    }
+
+    /// Forgets posts and containers; accounts and tokens stay.
+    pub(super) fn forget_posts(&mut self) {
+        self.posts.clear();
+        self.containers.clear();
+    }
+
     fn revoke_family(&mut self, family: Uuid) {
         self.access.retain(|_, access| access.family != family);
         self.refresh.retain(|_, refresh| refresh.family != family);

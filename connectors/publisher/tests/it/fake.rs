@@ -222,7 +222,7 @@ async fn another_process_can_do_the_same_over_http() {
     assert!(post("_fake/faults", arming).await.unwrap().is_success());
     write(&server, &http, "far").await.unwrap_err();
     assert!(
-        post("_fake/clock", json!({ "advance_s": 61 }))
+        post("_fake/clock", json!({ "advance_ms": 61_000 }))
             .await
             .unwrap()
             .is_success()
@@ -249,7 +249,48 @@ async fn another_process_can_do_the_same_over_http() {
         (&json!("wall"), &json!("ada"))
     );
     let wrong = json!({ "route": "*", "fault": "no_such_fault" });
-    assert_eq!(post("_fake/faults", wrong).await.unwrap().status, 422);
+    let refused = post("_fake/faults", wrong).await.unwrap();
+    assert_eq!(refused.status, 422);
+    let told = refused.json::<Value>().unwrap();
+    assert!(
+        told["error"].as_str().unwrap().contains("cut_before"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn the_journal_tells_what_was_asked_and_a_reset_forgets_it() {
+    let (server, http) = wall().await;
+    let at = |path: &str| server.url().join(path).unwrap();
+    write(&server, &http, "one").await.unwrap();
+    let asked = http.get(&at("_fake/requests")).send().await.unwrap();
+    let asked = asked.json::<Value>().unwrap();
+    assert_eq!(
+        (
+            &asked[0]["path"],
+            &asked[0]["irreversible"],
+            &asked[0]["bytes"]
+        ),
+        (&json!("/wall"), &json!(true), &json!(3))
+    );
+    assert_eq!(asked.as_array().unwrap().len(), 1);
+
+    server.faults().arm("*", Fault::Html, 5);
+    server.clock().advance(Duration::from_hours(1));
+    // As curl -d sends it.
+    let reset = http
+        .post(&at("_fake/reset"))
+        .form(&[])
+        .send()
+        .await
+        .unwrap();
+    assert!(reset.is_success());
+    assert_eq!(server.faults().left(), 0);
+    assert!(server.ledger().entries().is_empty() && server.journal().requests().is_empty());
+    let clock = http
+        .post(&at("_fake/clock"))
+        .bytes("text/plain", r#"{"advance_ms":5}"#.into());
+    assert!(clock.send().await.unwrap().is_success());
 }
 
 #[tokio::test]

@@ -9,6 +9,9 @@ mod raw;
 
 #[cfg(test)]
 #[cfg(feature = "fake")]
+mod conformance;
+#[cfg(test)]
+#[cfg(feature = "fake")]
 mod fake;
 #[cfg(test)]
 #[cfg(feature = "fake")]
