@@ -19,6 +19,8 @@ mod kill_matrix;
 #[cfg(test)]
 mod late_arrival;
 #[cfg(test)]
+mod new_connector;
+#[cfg(test)]
 mod operations;
 #[cfg(test)]
 mod operator;

@@ -1,0 +1,4 @@
+//! The connector against its fake, over real HTTP.
+
+#[cfg(test)]
+mod conformance;
