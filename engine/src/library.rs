@@ -1,7 +1,8 @@
 //! The content library on local disk: one file per upload, named by its id.
 //!
 //! A file is complete and synced before its row is written, and the row says what the *bytes* are, not what the caller called
-//! them. A process that dies in between leaves a file without a row, which nothing refers to.
+//! them. Between the two nobody who leaves parts them, neither a caller who hangs up nor a process that ends in good order; a
+//! process that is killed there leaves a file without a row, which nothing refers to.
 
 mod reader;
 mod upload;
@@ -13,6 +14,7 @@ use publisher::id::OrgId;
 use std::path::PathBuf;
 use std::sync::Arc;
 use store::StoreError;
+use tokio_util::task::TaskTracker;
 
 /// Bounds of the library.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,8 @@ impl Default for LibraryLimits {
 pub struct Library {
     root: Arc<PathBuf>,
     limits: LibraryLimits,
+    /// Files that have arrived whole and are about to get their rows.
+    noting: TaskTracker,
 }
 
 /// Why a file is not in the library.
@@ -69,6 +73,7 @@ impl Library {
         Ok(Self {
             root: Arc::new(root),
             limits,
+            noting: TaskTracker::new(),
         })
     }
 
@@ -80,6 +85,12 @@ impl Library {
     /// Begins an upload. Dropped unfinished, it leaves nothing behind.
     pub async fn begin(&self, org: OrgId) -> Result<Upload, LibraryError> {
         Upload::begin(self.clone(), org).await
+    }
+
+    /// Waits until every file that has arrived whole has its row, or is gone again; soon, also while the database is away.
+    pub async fn close(&self) {
+        self.noting.close();
+        self.noting.wait().await;
     }
 
     pub(crate) fn reader(&self, org: OrgId) -> LibraryReader {

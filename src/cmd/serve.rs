@@ -119,6 +119,7 @@ impl Process {
                 .context("the listener failed"),
             None => Ok(()),
         };
+        self.library.close().await;
         store.close().await;
         tracing::info!("stopped");
         worked.and(served)

@@ -91,6 +91,43 @@ impl Fleet {
         endings
     }
 
+    /// Waits until every post has ended, and holds each against its platform's ledger: published and public once, or, where
+    /// nobody can look, ambiguous. No worker may be said to have died.
+    pub(crate) async fn end_well(&self, posts: &[PostId], within: Duration) -> Vec<Ending> {
+        let endings = self.endings(posts, within).await;
+        for platform in ["bluesky", "toys"] {
+            self.fake(platform).settle().await;
+        }
+        for ending in &endings {
+            let (platform, text) = (&ending.post.platform, &ending.post.text);
+            let effective = self.fake(platform).ledger().effective(text);
+            let well = match ending.word().as_str() {
+                "published" => effective == 1,
+                "ambiguous" => platform == "toy_blind" && effective <= 1,
+                _ => false,
+            };
+            assert!(well, "{text} is public {effective} times: {ending:?}");
+        }
+        assert_eq!(self.deaths().await, 0, "deaths\n{}", self.queue().await);
+        endings
+    }
+
+    /// Waits until this statement, by its file's name, waits in the database for a lock.
+    pub(crate) async fn waits_for_a_lock(&self, statement: &str, within: Duration) {
+        let waits = format!(
+            "select count(*) > 0 from pg_stat_activity where datname = current_database() \
+             and wait_event_type = 'Lock' and query like '%-- {statement}:%'"
+        );
+        self.until(&waits, "true", within).await;
+    }
+
+    /// How often a worker is said to have died.
+    pub(crate) async fn deaths(&self) -> i64 {
+        let deaths = "select (select count(*) from attempts where outcome = 'died') \
+                           + (select coalesce(sum(deaths), 0) from jobs)";
+        self.database.count(deaths).await
+    }
+
     /// Waits until the answer to a question is this one.
     pub(crate) async fn until(&self, question: &str, answer: &str, within: Duration) {
         let deadline = Instant::now() + within;

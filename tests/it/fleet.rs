@@ -5,17 +5,16 @@
 //! exist at a time is bounded. All secrets of a fleet are constants of this file or carry [`MARK`], so that they can be
 //! searched for.
 
-use crate::{
-    process::{Process, Variables},
-    times::Times,
-};
+mod processes;
+
+use crate::times::Times;
 use connector_bluesky::{FakeAccount, FakePds};
 use engine::{
     Acceptance, Client, ClientConfig, ConnectRequest, Environment, Library, LibraryLimits,
-    NewKeyRequest, Submission, Target,
+    NewKeyRequest, Submission, Target, TargetMedia,
 };
 use publisher::{
-    EgressAllow, Entered, Http, HttpConfig, Registry, Setup,
+    EgressAllow, Entered, Http, HttpConfig, MediaKind, Registry, Setup,
     fake::FakeServer,
     id::{OrgId, PostId, ProfileId},
     toys,
@@ -23,13 +22,7 @@ use publisher::{
 use secrecy::SecretString;
 use serde_json::json;
 use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    path::{Path, PathBuf},
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, LazyLock, atomic::AtomicUsize},
     time::Duration,
 };
 use store::{AccountRow, Store, testing::TestDatabase};
@@ -52,6 +45,9 @@ pub(crate) const TOY_PASSWORD: &str = "zqmark-toy-password";
 
 /// The master key of every fleet.
 pub(crate) const MASTER_KEY: &str = "enFtYXJrLW1hc3Rlci1rZXktb2YtYWxsLWZsZWV0cyE=";
+
+/// A PNG file.
+pub(crate) const PICTURE: &[u8] = include_bytes!("../../src/demo/postcard.png");
 
 /// How many fleets exist at a time.
 const FLEETS_MAX: usize = 8;
@@ -85,8 +81,12 @@ impl Fleet {
     }
 
     pub(crate) async fn open_with(times: Times) -> Self {
+        Self::open_on(TestDatabase::create().await, times).await
+    }
+
+    /// An installation on a database of the test's choice.
+    pub(crate) async fn open_on(database: TestDatabase, times: Times) -> Self {
         let place = Arc::clone(&PLACES).acquire_owned().await.unwrap();
-        let database = TestDatabase::create().await;
         let toys = toys::server(times.toys(), None).await.unwrap();
         let pds = connector_bluesky::fake(["ada", "bob"].map(fake_account).into());
         let pds_server = FakeServer::start(Arc::clone(&pds) as _, None)
@@ -176,11 +176,23 @@ impl Fleet {
 
     /// Accepts one post in a batch of its own: immediate, or scheduled for the next second.
     pub(crate) async fn accept(&self, account: &AccountRow, text: &str, scheduled: bool) -> PostId {
+        let after = scheduled.then_some(Duration::from_secs(1));
+        self.accept_with(account, text, vec![], after).await
+    }
+
+    /// Accepts one post in a batch of its own, with media of the library, to go so long from now.
+    pub(crate) async fn accept_with(
+        &self,
+        account: &AccountRow,
+        text: &str,
+        media: Vec<TargetMedia>,
+        after: Option<Duration>,
+    ) -> PostId {
         let (_, now) = self.store.ping().await.unwrap();
         let target = Target {
             account: account.clone(),
             text: text.to_owned(),
-            media: vec![],
+            media,
             first_comment: None,
             options: json!({}),
             metadata: json!({}),
@@ -192,7 +204,7 @@ impl Fleet {
             api_key: None,
             request_id: "fleet".to_owned(),
             remembered: None,
-            scheduled_at: scheduled.then_some(now + Duration::from_secs(1)),
+            scheduled_at: after.map(|after| now + after),
             metadata: json!({}),
             warnings: vec![],
             targets: vec![target],
@@ -202,76 +214,16 @@ impl Fleet {
         self.store.list_batch(self.org, batch).await.unwrap()[0].id
     }
 
-    /// Starts `postrider worker`; `fault` is what `POSTRIDER_FAULT` says.
-    pub(crate) fn worker(&self, fault: Option<&str>) -> Process {
-        let mut variables = self.variables();
-        variables.extend(fault.map(|fault| ("POSTRIDER_FAULT", fault.into())));
-        self.start("worker", &["worker"], &variables)
-    }
-
-    /// Starts `postrider api` and returns its address when it listens.
-    pub(crate) async fn api(&self) -> (Process, String) {
-        let mut api = self.start("api", &["api", "--json"], &self.variables());
-        let printed = api.printed(Duration::from_secs(20)).await;
-        let address = printed["listening"]
-            .as_str()
-            .unwrap()
-            .trim_start_matches("http://")
-            .to_owned();
-        (api, address)
-    }
-
-    /// Starts any verb.
-    pub(crate) fn start(&self, name: &str, arguments: &[&str], variables: &Variables) -> Process {
-        let number = self.started.fetch_add(1, Ordering::Relaxed);
-        Process::start(
-            &format!("{number:02}-{name}"),
-            arguments,
-            variables,
-            self.dir(),
-        )
-    }
-
-    /// The environment of every process.
-    pub(crate) fn variables(&self) -> Variables {
-        let text = |value: String| OsString::from(value);
-        let egress = format!("{},{}", self.pds_server.addr(), self.toys.addr());
-        vec![
-            ("DATABASE_URL", text(self.database.url.clone())),
-            ("POSTRIDER_MASTER_KEY", text(format!("k1:{MASTER_KEY}"))),
-            ("POSTRIDER_EGRESS_ALLOW", text(egress)),
-            ("POSTRIDER_LISTEN", "127.0.0.1:0".into()),
-            ("POSTRIDER_DATA_DIR", self.dir().join("data").into()),
-            (
-                "POSTRIDER_BLUESKY_URL",
-                text(self.pds_server.url().to_string()),
-            ),
-            ("POSTRIDER_TOYS_URL", text(self.toys.url().to_string())),
-            ("POSTRIDER_PLATFORM_MS", text(self.times.variable())),
-            ("POSTRIDER_LEASE_MS", text(LEASE.as_millis().to_string())),
-            ("POSTRIDER_POLL_MS", "200".into()),
-            ("POSTRIDER_DATABASE_CONNECTIONS", "3".into()),
-            ("POSTRIDER_LOG", "trace".into()),
-        ]
-    }
-
-    /// Where the processes' output lies.
-    pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
-    }
-
-    /// Everything that the processes printed and logged, by file.
-    pub(crate) fn outputs(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        let files = std::fs::read_dir(self.dir())
-            .unwrap()
-            .map(|file| file.unwrap().path());
-        let outputs = files.filter(|path| {
-            path.extension()
-                .is_some_and(|end| end == "out" || end == "err")
-        });
-        outputs
-            .map(|path| (path.clone(), std::fs::read(path).unwrap()))
-            .collect()
+    /// Puts a picture into the library.
+    pub(crate) async fn picture(&self) -> TargetMedia {
+        let mut upload = self.client.library().begin(self.org).await.unwrap();
+        upload.write(PICTURE).await.unwrap();
+        let stored = upload.finish(&self.store, self.profile).await.unwrap();
+        TargetMedia {
+            id: stored.id,
+            kind: MediaKind::Image,
+            alt_text: Some("a postcard".to_owned()),
+        }
     }
 
     /// Ends it: nothing runs, no lease lives, no invariant is broken, no deadlock was counted, and no process said a secret.

@@ -7,6 +7,10 @@ mod architecture;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
+mod database_restarts;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod end_to_end;
@@ -27,8 +31,16 @@ mod operator;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod rolling;
+#[cfg(test)]
+mod rotation;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod stop_and_cont;
 #[cfg(test)]
+mod stopping;
+#[cfg(test)]
 mod times;
+#[cfg(test)]
+mod wire;

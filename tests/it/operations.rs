@@ -7,7 +7,7 @@ use std::{ffi::OsString, fs, time::Duration};
 const NEW: &str = "k2:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
 
 /// Runs a verb to its end; returns its exit code, and what it printed on stdout and stderr.
-async fn run(fleet: &Fleet, line: &str, variables: &Variables) -> (i32, String, String) {
+pub(crate) async fn run(fleet: &Fleet, line: &str, variables: &Variables) -> (i32, String, String) {
     let arguments: Vec<&str> = line.split_whitespace().collect();
     let before = fleet.outputs();
     let mut process = fleet.start("verb", &arguments, variables);

@@ -102,8 +102,13 @@ impl Process {
     }
 
     /// Asks it to end, and expects that it does so in good order.
-    pub(crate) async fn drain(mut self) {
+    pub(crate) async fn drain(self) {
         self.signal(Signal::TERM);
+        self.ends_in_order().await;
+    }
+
+    /// Expects that a process that was told to end does so in good order.
+    pub(crate) async fn ends_in_order(mut self) {
         let ended = self.end_within(DRAIN_WITHIN).await;
         let code = ended.map(|status| status.code());
         assert_eq!(

@@ -4,7 +4,7 @@ use super::Client;
 use crate::error::chain;
 use publisher::id::{BatchId, OrgId};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{Store, Woken};
 use tokio::sync::{Notify, oneshot};
@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 pub enum WaitEnd {
     /// Every target has its result.
     Settled,
-    /// The caller has waited long enough; the work goes on.
+    /// The caller has waited long enough, or this process ends; the work goes on.
     TimedOut,
     /// What is open cannot go before the caller has waited long enough.
     Parked,
@@ -27,7 +27,29 @@ pub enum WaitEnd {
 /// How often the database is asked while anybody waits.
 const POLL: Duration = Duration::from_millis(200);
 
-type Waiting = HashMap<BatchId, (OrgId, Vec<oneshot::Sender<WaitEnd>>)>;
+/// What is waited for, and by whom.
+#[derive(Debug, Default)]
+struct Waiting {
+    batches: HashMap<BatchId, (OrgId, Vec<oneshot::Sender<WaitEnd>>)>,
+    /// This process ends: nobody would tell who comes now.
+    closed: bool,
+}
+
+impl Waiting {
+    fn forget_who_left(&mut self) {
+        self.batches.retain(|_, (_, tellers)| {
+            tellers.retain(|tell| !tell.is_closed());
+            !tellers.is_empty()
+        });
+    }
+
+    fn callers(&self) -> usize {
+        self.batches
+            .values()
+            .map(|(_, tellers)| tellers.len())
+            .sum()
+    }
+}
 
 /// The callers that wait in this process.
 #[derive(Clone, Debug, Default)]
@@ -42,16 +64,17 @@ struct Room {
 impl Client {
     /// Waits until every target of a batch has its result, at most [`super::ClientConfig::wait`].
     pub async fn wait_settled(&self, org: OrgId, batch: BatchId) -> WaitEnd {
-        let Some(told) = self.waiters.enter(org, batch, self.config.waiters_max) else {
-            return WaitEnd::Crowded;
-        };
-        match tokio::time::timeout(self.config.wait, told).await {
-            Ok(Ok(end)) => end,
-            Ok(Err(_)) | Err(_) => WaitEnd::TimedOut,
+        match self.waiters.enter(org, batch, self.config.waiters_max) {
+            Ok(told) => match tokio::time::timeout(self.config.wait, told).await {
+                Ok(Ok(end)) => end,
+                Ok(Err(_)) | Err(_) => WaitEnd::TimedOut,
+            },
+            Err(end) => end,
         }
     }
 
-    /// Starts the one task that asks for all callers; ends when `stop` is cancelled, and then answers them all.
+    /// Starts the one task that asks for all callers; ends when `stop` is cancelled, and then answers them all, and whoever
+    /// comes later at once.
     pub fn start_waiting(&self, tracker: &TaskTracker, stop: CancellationToken) {
         tracker.spawn(ask_for_all(
             self.store.clone(),
@@ -63,60 +86,54 @@ impl Client {
 }
 
 impl Waiters {
-    fn enter(&self, org: OrgId, batch: BatchId, max: usize) -> Option<oneshot::Receiver<WaitEnd>> {
-        let (tell, told) = oneshot::channel();
-        let mut waiting = self
-            .0
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|_, (_, tellers)| {
-            tellers.retain(|tell| !tell.is_closed());
-            !tellers.is_empty()
-        });
-        if waiting
-            .values()
-            .map(|(_, tellers)| tellers.len())
-            .sum::<usize>()
-            >= max
-        {
-            return None;
-        }
-        waiting
-            .entry(batch)
-            .or_insert_with(|| (org, Vec::new()))
-            .1
-            .push(tell);
-        drop(waiting);
-        self.0.arrived.notify_one();
-        Some(told)
-    }
-
-    fn batches(&self) -> Vec<(OrgId, BatchId)> {
-        let mut waiting = self
-            .0
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|_, (_, tellers)| {
-            tellers.retain(|tell| !tell.is_closed());
-            !tellers.is_empty()
-        });
-        waiting
-            .iter()
-            .map(|(batch, (org, _))| (*org, *batch))
-            .collect()
-    }
-
-    fn tell(&self, batch: BatchId, end: WaitEnd) {
-        let told = self
-            .0
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0
             .waiting
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(&batch);
+    }
+
+    fn enter(
+        &self,
+        org: OrgId,
+        batch: BatchId,
+        max: usize,
+    ) -> Result<oneshot::Receiver<WaitEnd>, WaitEnd> {
+        let (tell, told) = oneshot::channel();
+        let mut waiting = self.waiting();
+        waiting.forget_who_left();
+        if waiting.closed {
+            return Err(WaitEnd::TimedOut);
+        }
+        if waiting.callers() >= max {
+            return Err(WaitEnd::Crowded);
+        }
+        let (_, tellers) = waiting.batches.entry(batch).or_insert((org, Vec::new()));
+        tellers.push(tell);
+        drop(waiting);
+        self.0.arrived.notify_one();
+        Ok(told)
+    }
+
+    fn batches(&self) -> Vec<(OrgId, BatchId)> {
+        let mut waiting = self.waiting();
+        waiting.forget_who_left();
+        let batches = waiting.batches.iter();
+        batches.map(|(batch, (org, _))| (*org, *batch)).collect()
+    }
+
+    fn tell(&self, batch: BatchId, end: WaitEnd) {
+        let told = self.waiting().batches.remove(&batch);
         for tell in told.into_iter().flat_map(|(_, tellers)| tellers) {
             tell.send(end).ok();
+        }
+    }
+
+    /// Sends everybody home, and lets nobody in any more.
+    fn close(&self) {
+        self.waiting().closed = true;
+        for (_, batch) in self.batches() {
+            self.tell(batch, WaitEnd::TimedOut);
         }
     }
 }
@@ -124,17 +141,14 @@ impl Waiters {
 async fn ask_for_all(store: Store, waiters: Waiters, patience: Duration, stop: CancellationToken) {
     let mut listener = store.listener();
     loop {
+        if stop.is_cancelled() {
+            return waiters.close();
+        }
         let batches = waiters.batches();
         if batches.is_empty() {
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => {}
                 () = waiters.0.arrived.notified() => {}
-            }
-            continue;
-        }
-        if stop.is_cancelled() {
-            for (_, batch) in batches {
-                waiters.tell(batch, WaitEnd::TimedOut);
             }
             continue;
         }

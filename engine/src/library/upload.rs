@@ -74,16 +74,22 @@ impl Upload {
             file.flush().await?;
             file.sync_all().await?;
         }
-        let (width, height) = match measure(content_type, &self.incoming).await {
-            Some((width, height)) => (i32::try_from(width).ok(), i32::try_from(height).ok()),
-            None => (None, None),
-        };
-        let path = self.library.path(self.org, &self.id);
-        if let Some(dir) = path.parent() {
-            tokio::fs::create_dir_all(dir).await?;
-            tokio::fs::rename(&self.incoming, &path).await?;
-            File::open(dir).await?.sync_all().await?;
-        }
+        // From here on the file and its row belong together, whoever leaves meanwhile.
+        let (noting, store) = (self.library.noting.clone(), store.clone());
+        let noted = noting.spawn(async move { self.note(&store, profile, content_type).await });
+        noted.await.map_err(std::io::Error::other)?
+    }
+
+    /// Puts the file into its place and writes its row: both, or neither.
+    async fn note(
+        mut self,
+        store: &Store,
+        profile: ProfileId,
+        content_type: &'static str,
+    ) -> Result<MediaRow, LibraryError> {
+        let (width, height) = measure(content_type, &self.incoming).await.unzip();
+        let pixels = |side: Option<u32>| side.and_then(|side| i32::try_from(side).ok());
+        let (width, height) = (pixels(width), pixels(height));
         let sha256 = std::mem::take(&mut self.hash).finalize().to_vec();
         let size_bytes = i64::try_from(self.size_bytes).unwrap_or(i64::MAX);
         let media = NewMedia {
@@ -96,25 +102,41 @@ impl Upload {
             width,
             height,
         };
-        let created_at = match store.insert_media(media).await {
+        let path = self.library.path(self.org, &self.id);
+        let noted = match self.move_to(&path).await {
+            Ok(()) => store.insert_media(media).await.map_err(LibraryError::from),
+            Err(error) => Err(error.into()),
+        };
+        let created_at = match noted {
             Ok(created_at) => created_at,
-            Err(error) if error.outcome_is_unknown() => return Err(error.into()),
-            Err(error) => {
-                tokio::fs::remove_file(&path).await.ok();
+            // There may be a row, so the file stays.
+            Err(LibraryError::Store(error)) if error.outcome_is_unknown() => {
                 return Err(error.into());
             }
+            Err(error) => {
+                tokio::fs::remove_file(&path).await.ok();
+                return Err(error);
+            }
         };
-        let content_type = content_type.to_owned();
         Ok(MediaRow {
             id: self.id.clone(),
             profile,
-            content_type,
+            content_type: content_type.to_owned(),
             size_bytes,
             sha256,
             width,
             height,
             created_at,
         })
+    }
+
+    async fn move_to(&self, path: &Path) -> std::io::Result<()> {
+        if let Some(dir) = path.parent() {
+            tokio::fs::create_dir_all(dir).await?;
+            tokio::fs::rename(&self.incoming, path).await?;
+            File::open(dir).await?.sync_all().await?;
+        }
+        Ok(())
     }
 }
 

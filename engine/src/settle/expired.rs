@@ -85,6 +85,7 @@ pub(crate) fn settlement_of_expired(expired: &ExpiredClaim) -> Settlement {
 pub(super) fn minimal(row: &Settlement) -> Settlement {
     Settlement {
         message: None,
+        http_status: None,
         platform_response: None,
         rule: None,
         code: row.code.as_ref().map(|_| "settlement.minimal".to_owned()),

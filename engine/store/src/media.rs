@@ -1,9 +1,10 @@
 //! The content library's rows; the files themselves are the engine's.
 
 use crate::posts::Cursor;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, answered};
 use chrono::{DateTime, Utc};
 use publisher::id::{OrgId, ProfileId};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A file of the library.
@@ -48,9 +49,16 @@ pub struct NewMedia<'a> {
     pub height: Option<i32>,
 }
 
+/// How long a file may wait for its row; its caller waits for it, and so does the end of the process.
+const NOTE_PATIENCE: Duration = Duration::from_secs(10);
+
 impl Store {
     /// Notes a file that is safe on disk, and returns when.
     pub async fn insert_media(&self, media: NewMedia<'_>) -> Result<DateTime<Utc>, StoreError> {
+        answered(NOTE_PATIENCE, self.try_insert_media(media)).await
+    }
+
+    async fn try_insert_media(&self, media: NewMedia<'_>) -> Result<DateTime<Utc>, StoreError> {
         let row = sqlx::query_file!(
             "queries/media/insert_media.sql",
             media.org.uuid(),

@@ -19,7 +19,26 @@ pub struct TestDatabase {
     pub pool: PgPool,
     /// Its address, for processes of their own.
     pub url: String,
+    server: String,
     name: String,
+}
+
+/// A transaction that a test keeps open.
+#[derive(Debug)]
+pub struct Held(sqlx::Transaction<'static, sqlx::Postgres>);
+
+impl Held {
+    /// Ends it without a trace.
+    pub async fn release(self) {
+        self.0
+            .rollback()
+            .await
+            .unwrap_or_else(|e| unreachable!("the transaction was not there any more: {e}"));
+    }
+}
+
+fn new_name() -> String {
+    format!("postrider_test_{}", uuid::Uuid::now_v7().simple())
 }
 
 #[expect(
@@ -32,9 +51,9 @@ fn server_url() -> String {
     })
 }
 
-async fn admin() -> PgPool {
-    let options = PgConnectOptions::from_str(&server_url())
-        .unwrap_or_else(|e| unreachable!("DATABASE_URL: {e}"));
+async fn admin(server: &str) -> PgPool {
+    let options = PgConnectOptions::from_str(server)
+        .unwrap_or_else(|e| unreachable!("the test server's address: {e}"));
     PgPoolOptions::new()
         .max_connections(1)
         .connect_with(options)
@@ -57,23 +76,28 @@ async fn template() -> &'static str {
     TEMPLATE
         .get_or_init(|| async {
             let name = format!("postrider_template_{}", uuid::Uuid::now_v7().simple());
-            let admin = admin().await;
-            run(&admin, format!("create database {name}")).await;
-            admin.close().await;
-            let pool = open(&name, 1).await;
-            MIGRATOR
-                .run(&pool)
-                .await
-                .unwrap_or_else(|e| unreachable!("the schema cannot be made: {e}"));
-            pool.close().await;
+            make(&server_url(), &name).await;
             name
         })
         .await
 }
 
-async fn open(name: &str, connections: u32) -> PgPool {
-    let options = PgConnectOptions::from_str(&server_url())
-        .unwrap_or_else(|e| unreachable!("DATABASE_URL: {e}"))
+/// Makes a database with the schema in it.
+async fn make(server: &str, name: &str) {
+    let admin = admin(server).await;
+    run(&admin, format!("create database {name}")).await;
+    admin.close().await;
+    let pool = open(server, name, 1).await;
+    MIGRATOR
+        .run(&pool)
+        .await
+        .unwrap_or_else(|e| unreachable!("the schema cannot be made: {e}"));
+    pool.close().await;
+}
+
+async fn open(server: &str, name: &str, connections: u32) -> PgPool {
+    let options = PgConnectOptions::from_str(server)
+        .unwrap_or_else(|e| unreachable!("the test server's address: {e}"))
         .database(name);
     PgPoolOptions::new()
         .max_connections(connections)
@@ -85,16 +109,26 @@ async fn open(name: &str, connections: u32) -> PgPool {
 impl TestDatabase {
     /// Makes a migrated, empty database.
     pub async fn create() -> Self {
-        let template = template().await;
-        let name = format!("postrider_test_{}", uuid::Uuid::now_v7().simple());
-        let admin = admin().await;
+        let (server, template, name) = (server_url(), template().await, new_name());
+        let admin = admin(&server).await;
         run(
             &admin,
             format!("create database {name} template {template}"),
         )
         .await;
         admin.close().await;
-        let mut url = server_url();
+        Self::of(server, name).await
+    }
+
+    /// Makes a migrated, empty database on a server of the test's own.
+    pub async fn create_on(server: &str) -> Self {
+        let name = new_name();
+        make(server, &name).await;
+        Self::of(server.to_owned(), name).await
+    }
+
+    async fn of(server: String, name: String) -> Self {
+        let mut url = server.clone();
         let path = url.rfind('/').unwrap_or(url.len());
         let tail = url[path..]
             .find('?')
@@ -104,13 +138,29 @@ impl TestDatabase {
         let url = format!("{url}/{name}{tail}");
         let store = Store::connect_lazily(&url, PoolSizes::default())
             .unwrap_or_else(|e| unreachable!("{e}"));
-        let pool = open(&name, 4).await;
+        let pool = open(&server, &name, 4).await;
         Self {
             store,
             pool,
             url,
+            server,
             name,
         }
+    }
+
+    /// Begins a transaction, runs a statement of a test's own in it, and leaves it open with what it has locked.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests run statements of their own"
+    )]
+    pub async fn hold(&self, statement: &str) -> Held {
+        let begun = self.pool.begin().await;
+        let mut held = begun.unwrap_or_else(|e| unreachable!("no transaction: {e}"));
+        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned()))
+            .execute(&mut *held)
+            .await
+            .unwrap_or_else(|e| unreachable!("{statement}: {e}"));
+        Held(held)
     }
 
     /// Runs a statement of a test's own.
@@ -159,7 +209,7 @@ impl TestDatabase {
     pub async fn drop_database(self) {
         self.store.close().await;
         self.pool.close().await;
-        let admin = admin().await;
+        let admin = admin(&self.server).await;
         run(
             &admin,
             format!("drop database if exists {} with (force)", self.name),

@@ -22,11 +22,15 @@ mod drain;
 #[cfg(test)]
 mod edits;
 #[cfg(test)]
+mod library;
+#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod outcomes;
+#[cfg(test)]
+mod poison;
 #[cfg(test)]
 mod rotate;
 #[cfg(test)]

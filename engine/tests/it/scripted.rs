@@ -116,6 +116,15 @@ impl Publisher for Scripted {
             }
             // Waits between the mark and the request.
             "late" if first => self.send(&step, true).await,
+            // Fails with a figure that no column takes.
+            "poison" if first => {
+                self.script.at_gate(text).await;
+                Err(Failure::transient("scripted.odd", "told to fail").status(u16::MAX))
+            }
+            "poison_refused" => {
+                self.script.at_gate(text).await;
+                Err(Failure::rejected("scripted.odd", "told to refuse").status(u16::MAX))
+            }
             // Goes on with more to remember than can be sealed.
             "unsealable" if first => {
                 let _permit = step.mark.set(checkpoint("sending")?).await?;
