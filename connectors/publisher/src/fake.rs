@@ -25,7 +25,7 @@ pub use self::{
     journal::{Journal, Request},
     ledger::{Entry, Ledger},
     server::FakeServer,
-    window::Window,
+    window::{Standing, Window},
 };
 
 use axum::{

@@ -2,8 +2,9 @@
 //!
 //! Each is a sliding window per key. Headers describe the tightest of those that a request met, on success too.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::{HashMap, VecDeque};
+use chrono::{DateTime, Utc};
+use publisher::fake::{Standing, Window};
+use std::{collections::HashMap, time::Duration};
 
 /// What a request counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,8 +24,17 @@ pub(super) enum Limit {
 }
 
 impl Limit {
+    const ALL: [Self; 6] = [
+        Self::Requests,
+        Self::Logins,
+        Self::LoginsPerDay,
+        Self::Points,
+        Self::PointsPerDay,
+        Self::Uploads,
+    ];
+
     /// Units, and seconds of the window.
-    const fn bound(self) -> (u32, i64) {
+    const fn bound(self) -> (u32, u64) {
         match self {
             Self::Requests => (3_000, 300),
             Self::Logins => (30, 300),
@@ -36,77 +46,45 @@ impl Limit {
     }
 }
 
-/// Where a window stands: what the headers say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
-    pub(super) max: u32,
-    pub(super) window_s: i64,
-    pub(super) remaining: u32,
-    pub(super) reset: DateTime<Utc>,
-}
+/// Every window, by what it counts.
+#[derive(Debug)]
+pub(super) struct Limits(HashMap<Limit, Window>);
 
-type Uses = VecDeque<(DateTime<Utc>, u32)>;
-
-/// Every window, by limit and key.
-#[derive(Debug, Default)]
-pub(super) struct Limits {
-    used: HashMap<(Limit, String), Uses>,
+impl Default for Limits {
+    fn default() -> Self {
+        let window = |limit: Limit| {
+            let (max, seconds) = limit.bound();
+            (limit, Window::new(max, Duration::from_secs(seconds)))
+        };
+        Self(Limit::ALL.into_iter().map(window).collect())
+    }
 }
 
 impl Limits {
     /// Uses `units` of every limit for `key`, or nothing. Errors: where the window stands that has no room.
     pub(super) fn take(
-        &mut self,
+        &self,
         limits: &[Limit],
         key: &str,
         units: u32,
         now: DateTime<Utc>,
     ) -> Result<Option<Standing>, Standing> {
-        let mut tightest: Option<Standing> = None;
-        for limit in limits {
-            let standing = self.standing(*limit, key, now);
-            if standing.remaining < units {
-                return Err(standing);
-            }
-        }
-        for limit in limits {
-            self.used
-                .entry((*limit, key.to_owned()))
-                .or_default()
-                .push_back((now, units));
-            let standing = self.standing(*limit, key, now);
-            if tightest.is_none_or(|known| standing.remaining < known.remaining) {
-                tightest = Some(standing);
-            }
-        }
-        Ok(tightest)
-    }
-
-    fn standing(&mut self, limit: Limit, key: &str, now: DateTime<Utc>) -> Standing {
-        let (max, window_s) = limit.bound();
-        let window = TimeDelta::seconds(window_s);
-        let uses = self.used.entry((limit, key.to_owned())).or_default();
-        while uses.front().is_some_and(|(at, _)| now - *at >= window) {
-            uses.pop_front();
-        }
-        let taken: u32 = uses.iter().map(|(_, units)| units).sum();
-        let reset = uses.front().map_or(now, |(at, _)| *at) + window;
-        Standing {
-            max,
-            window_s,
-            remaining: max.saturating_sub(taken),
-            reset,
-        }
+        let windows: Vec<&Window> = limits
+            .iter()
+            .filter_map(|limit| self.0.get(limit))
+            .collect();
+        Window::take_all(&windows, key, units, now)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::TimeDelta;
 
     #[test]
     fn points_run_out_exactly_and_come_back_with_time() {
-        let mut limits = Limits::default();
+        let limits = Limits::default();
         let both = [Limit::Points, Limit::PointsPerDay];
         let at = |s| DateTime::UNIX_EPOCH + TimeDelta::seconds(s);
         for _ in 0..2_500 {
@@ -114,7 +92,7 @@ mod tests {
         }
         let full = limits.take(&both, "a", 2, at(10)).unwrap_err();
         assert_eq!(
-            (full.max, full.remaining, full.reset),
+            (full.max, full.remaining, full.resets_at),
             (5_000, 0, at(3_600))
         );
         assert!(limits.take(&both, "b", 2, at(10)).is_ok());

@@ -5,7 +5,7 @@
 use super::{
     FakePds, State,
     lexicon::{check, main_def},
-    limits::{Limit, Standing},
+    limits::Limit,
     repo::{self, Written},
     request::{Request, read},
 };
@@ -18,7 +18,7 @@ use axum::{
     routing::any,
 };
 use chrono::{DateTime, Utc};
-use publisher::fake::FakeKit;
+use publisher::fake::{FakeKit, Standing};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -307,7 +307,7 @@ fn refused(refusal: &Refusal, met: Option<Standing>, now: DateTime<Utc>) -> Resp
     let body = Json(json!({ "error": refusal.error, "message": refusal.message }));
     let mut response = (status, body).into_response();
     if let Some(full) = refusal.standing {
-        let seconds = (full.reset - now).num_seconds().max(1);
+        let seconds = (full.resets_at - now).num_seconds().max(1);
         response
             .headers_mut()
             .insert(header::RETRY_AFTER, seconds.into());
@@ -318,9 +318,9 @@ fn refused(refusal: &Refusal, met: Option<Standing>, now: DateTime<Utc>) -> Resp
 fn with_standing(mut response: Response, standing: Option<Standing>) -> Response {
     let Some(Standing {
         max,
-        window_s,
+        per,
         remaining,
-        reset,
+        resets_at,
     }) = standing
     else {
         return response;
@@ -328,8 +328,8 @@ fn with_standing(mut response: Response, standing: Option<Standing>) -> Response
     for (name, value) in [
         ("ratelimit-limit", max.to_string()),
         ("ratelimit-remaining", remaining.to_string()),
-        ("ratelimit-reset", reset.timestamp().to_string()),
-        ("ratelimit-policy", format!("{max};w={window_s}")),
+        ("ratelimit-reset", resets_at.timestamp().to_string()),
+        ("ratelimit-policy", format!("{max};w={}", per.as_secs())),
     ] {
         if let Ok(value) = value.parse() {
             response

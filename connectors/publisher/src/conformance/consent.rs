@@ -5,7 +5,7 @@ use crate::{
     authorizer::Start,
     connector::Connector,
     failure::Failure,
-    http::{Deadline, EgressAllow, Http, HttpConfig},
+    http::{Deadline, Http},
 };
 use url::Url;
 
@@ -17,7 +17,10 @@ const VERIFIER: &str = "conformance-conformance-conformance-conformance";
 
 /// Goes to the page and agrees; what comes back, as fields of [`crate::authorizer::Entered`]. Errors: the connector has no
 /// page, or its address does not answer with a redirect that brings a code and our state.
-pub(super) async fn consent(connector: &Connector) -> Result<Vec<(String, String)>, Failure> {
+pub(super) async fn consent(
+    http: &Http,
+    connector: &Connector,
+) -> Result<Vec<(String, String)>, Failure> {
     let start = Start {
         state: "conformance-state".to_owned().into(),
         verifier: VERIFIER.to_owned().into(),
@@ -27,13 +30,6 @@ pub(super) async fn consent(connector: &Connector) -> Result<Vec<(String, String
     let consent = connector.authorizer.begin(&start, deadline).await?;
     let wrong = |what: &str| Failure::rejected("conformance.consent", what);
     let page = consent.authorization_url;
-    let addresses = page.socket_addrs(|| None);
-    let addresses = addresses.map_err(|_| wrong("the consent page is not at the fake"))?;
-    let http = Http::new(HttpConfig {
-        egress_allow: addresses.into_iter().map(EgressAllow).collect(),
-        ..HttpConfig::default()
-    });
-    let http = http.map_err(|_| wrong("no HTTP client can be built"))?;
     let answer = http.get(&page).deadline(deadline).send().await;
     let answer = answer.map_err(|e| e.failure("conformance.consent"))?;
     let back = answer.header("location").and_then(|to| Url::parse(to).ok());

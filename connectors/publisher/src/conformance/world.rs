@@ -53,7 +53,9 @@ impl World {
             ));
         }
         let now = server.clock().now();
-        let grant = connect(&connector, &subject, now).await.at("connecting")?;
+        let grant = connect(&setup.http, &connector, &subject, now)
+            .await
+            .at("connecting")?;
         let Some(grant) = grant else {
             return Err(Broken::because("connecting grants no account"));
         };
@@ -246,6 +248,7 @@ pub(super) fn shapes(make: Make<'_>) -> Checked<usize> {
 
 /// Connects the account of the subject; none if nothing was granted. Errors: as the connector says.
 pub(super) async fn connect(
+    http: &Http,
     connector: &Connector,
     subject: &Subject,
     now: DateTime<Utc>,
@@ -256,7 +259,7 @@ pub(super) async fn connect(
         .map(|(name, value)| ((*name).to_owned(), value.clone()))
         .collect();
     if connector.authorizer.form().is_none() {
-        entered.extend(consent(connector).await?);
+        entered.extend(consent(http, connector).await?);
     }
     let entered = Entered(
         entered

@@ -294,6 +294,17 @@ async fn the_journal_tells_what_was_asked_and_a_reset_forgets_it() {
 }
 
 #[tokio::test]
+async fn files_for_platforms_that_fetch_are_served_beside_the_fake() {
+    let (server, http) = wall().await;
+    server.host("med_1", "a picture".into());
+    let at = |id: &str| server.url().join(&format!("_fake/files/{id}")).unwrap();
+    let answer = http.get(&at("med_1")).send().await.unwrap();
+    assert_eq!(&answer.body[..], b"a picture");
+    assert_eq!(http.get(&at("med_2")).send().await.unwrap().status, 404);
+    assert!(server.journal().requests().is_empty());
+}
+
+#[tokio::test]
 async fn a_stopped_fake_leaves_its_port_free() {
     let (server, http) = wall().await;
     let (addr, url) = (server.addr(), server.url());

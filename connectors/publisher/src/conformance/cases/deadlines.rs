@@ -103,7 +103,7 @@ pub(in crate::conformance) async fn a_connector_waits_for_nothing_but_its_calls(
         .await
         .at("a look")?
         .ok();
-    let connecting = connect(&world.connector, &world.subject, world.now());
+    let connecting = connect(&world.http, &world.connector, &world.subject, world.now());
     never_idle(&world.http, connecting)
         .await
         .at("connecting")?

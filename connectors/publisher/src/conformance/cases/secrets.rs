@@ -44,7 +44,8 @@ pub(in crate::conformance) async fn no_secret_is_in_any_debug_output(make: Make<
                 world.server.faults().clear();
             }
             world.server.faults().arm("*", echo(status, &secret), 1);
-            let connected = connect(&world.connector, &world.subject, world.now()).await;
+            let connected =
+                connect(&world.http, &world.connector, &world.subject, world.now()).await;
             told(&world, connected.err().as_ref(), "connecting")?;
             world.server.faults().clear();
         }

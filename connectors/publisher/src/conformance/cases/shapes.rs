@@ -31,6 +31,13 @@ pub(in crate::conformance) async fn each_shape_is_published_once(make: Make<'_>)
                 shape.name
             )
         })?;
+        let (told, parts) = (receipt.parts.len() + 1, world.parts(&shape));
+        ensure(told == parts, || {
+            format!(
+                "{}: {parts} parts are published, and the receipt tells of {told}",
+                shape.name
+            )
+        })?;
         once(&world, world.parts(&shape)).at(shape.name)?;
     }
     Ok(())

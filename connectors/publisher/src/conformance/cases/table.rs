@@ -71,7 +71,8 @@ async fn meet(make: Make<'_>, row: &Row) -> Checked<(&'static str, Failure)> {
     let result = match (row.phase, turn) {
         (Phase::Look, Some(turn)) => turn.look().await.map(|evidence| format!("{evidence:?}")),
         (Phase::Connect, _) => {
-            let connected = connect(&world.connector, &world.subject, world.now()).await;
+            let connected =
+                connect(&world.http, &world.connector, &world.subject, world.now()).await;
             connected.map(|grant| format!("{grant:?}"))
         }
         _ => world

@@ -1,6 +1,7 @@
 //! The conformance kit on the toys, and on a toy that lies: each lie is caught by the case of its name.
 
 mod accounts;
+mod consent;
 mod liar;
 mod lies;
 
