@@ -69,7 +69,7 @@ pub(crate) fn failure(call: Xrpc, answer: &Answer, now: DateTime<Utc>) -> Failur
             Some("ExpiredToken" | "InvalidToken" | "AuthMissing" | "AuthenticationRequired"),
         )
         | (401, _) => unauthorized(call),
-        (400, Some("InvalidSwap")) if call == Xrpc::PutRecord => Failure::ambiguous(
+        (400, Some("InvalidSwap")) if call.is_irreversible() => Failure::ambiguous(
             call.code("key_taken"),
             "a different record is stored under the post's key",
         ),
@@ -103,7 +103,7 @@ pub(crate) fn unreadable(call: Xrpc, answer: &Answer) -> Failure {
         call.code("answer_unreadable"),
         format!("the answer of {} cannot be read", call.nsid()),
     );
-    let failure = if call == Xrpc::PutRecord {
+    let failure = if call.is_irreversible() {
         Failure::ambiguous(code, message)
     } else {
         Failure::transient(code, message)
@@ -179,7 +179,7 @@ fn refused(call: Xrpc, fact: &str, said: &str) -> Failure {
 /// Nobody can tell from such an answer whether the request was carried out; only a put would matter.
 fn unavailable(call: Xrpc, answer: &Answer) -> Failure {
     let message = format!("{} was answered with status {}", call.nsid(), answer.status);
-    let failure = if call == Xrpc::PutRecord {
+    let failure = if call.is_irreversible() {
         Failure::ambiguous(call.code("unknown_outcome"), message)
     } else {
         Failure::transient(call.code("unavailable"), message)

@@ -77,7 +77,22 @@ impl FakePds {
 
     /// The posts of a repository, by key.
     pub fn records(&self, did: &str) -> Vec<(String, Value)> {
-        self.lock().repos.posts(did)
+        self.lock().repos.collection(did, "app.bsky.feed.post")
+    }
+
+    /// The records of a collection, by key.
+    pub fn collection(&self, did: &str, collection: &str) -> Vec<(String, Value)> {
+        self.lock().repos.collection(did, collection)
+    }
+
+    /// How often a repository changed.
+    pub fn commits(&self, did: &str) -> u64 {
+        self.lock().repos.commits(did)
+    }
+
+    /// Makes a repository's server one whose lexicons are older, and take smaller images.
+    pub fn set_image_bytes_max(&self, did: &str, max: u64) {
+        self.lock().repos.set_image_bytes_max(did, max);
     }
 
     /// Revokes the app password and every refresh token made with it; access tokens go on until they end.
@@ -111,7 +126,12 @@ impl FakePlatform for FakePds {
 
     fn attempted(&self, method: &Method, path: &str, body: &[u8], kit: &FakeKit) -> Option<Entry> {
         let nsid = path.strip_prefix("/xrpc/")?;
-        if method != Method::POST || !matches!(nsid, xrpc::PUT_RECORD | xrpc::CREATE_RECORD) {
+        if method != Method::POST
+            || !matches!(
+                nsid,
+                xrpc::PUT_RECORD | xrpc::CREATE_RECORD | xrpc::APPLY_WRITES
+            )
+        {
             return None;
         }
         let input: Value = serde_json::from_slice(body).ok()?;

@@ -1,10 +1,13 @@
 //! Bluesky's rules, judged without asking it. All violations at once, in the order of the post's fields.
 //!
-//! What the connector cannot do yet is refused by name: nothing that the caller sent is dropped in silence.
+//! What can only be known later (that a post still exists, what lies behind a link, whether a picture is one) is judged when
+//! it is published, and then by a rule of its own too.
 
-use crate::text::without_mark;
-use publisher::{Media, MediaKind, Post, Report, preflight::graphemes};
-use serde_json::Value;
+use crate::{
+    options::{Options, attached},
+    text::without_mark,
+};
+use publisher::{Media, MediaKind, Post, Report, ThreadPart, preflight::graphemes};
 
 /// Graphemes of a text.
 const TEXT_GRAPHEMES_MAX: usize = 300;
@@ -21,60 +24,101 @@ const ALT_GRAPHEMES_MAX: usize = 2_000;
 /// Bytes of an image (lexicon `app.bsky.embed.images`, since 2026-04-08).
 pub(crate) const IMAGE_BYTES_MAX: usize = 2_000_000;
 
+/// Bytes of an image before that date, on servers that are older still.
+pub(crate) const SMALL_IMAGE_BYTES_MAX: usize = 1_000_000;
+
+/// Bytes of a card's picture (lexicon `app.bsky.embed.external`).
+pub(crate) const THUMB_BYTES_MAX: usize = 1_000_000;
+
+/// Bytes of a file that is made to fit; ours.
+pub(crate) const IMAGE_SOURCE_BYTES_MAX: usize = 50_000_000;
+
 /// What an image may be.
 const IMAGE_MIMES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];
 
-/// Languages of a post.
-const LANGS_MAX: usize = 3;
-
-/// Options that mean something on Bluesky and are not built yet.
-const NOT_BUILT: [&str; 12] = [
-    "replyToUri",
-    "replyToCid",
-    "replyRootUri",
-    "replyRootCid",
-    "quoteUri",
-    "quoteCid",
-    "labels",
-    "tags",
-    "linkCard",
-    "threadgate",
-    "postgate",
-    "thread",
-];
-
 /// Judges the whole post.
 pub(crate) fn judge(post: &Post) -> Report {
+    let (options, read) = Options::read(&post.options);
     let mut report = Report::default();
-    text(post, &mut report);
-    media(&post.media, &mut report);
-    if post.first_comment.is_some() {
-        report.violate(
-            "bluesky.first_comment.unsupported",
-            "firstComment",
-            "first comments on Bluesky are not supported yet",
-            "Leave firstComment out.",
+    let embeds = !post.media.is_empty() || options.link.is_some() || options.quote.is_some();
+    text(&post.text, "text", "text", embeds, &mut report);
+    media(&post.media, "media", &mut report);
+    if let Some(comment) = &post.first_comment {
+        text(
+            &comment.text,
+            "first_comment",
+            "firstComment.text",
+            false,
+            &mut report,
         );
     }
-    options(&post.options, &mut report);
+    report.violations.extend(read.violations);
+    report.warnings.extend(read.warnings);
+    link(post, &options, &mut report);
+    for (n, further) in options.thread.iter().enumerate() {
+        thread_post(post, further, &format!("options.thread.{n}"), &mut report);
+    }
     report
 }
 
-fn text(post: &Post, report: &mut Report) {
-    let text = without_mark(&post.text);
-    if post.media.is_empty() && text.trim().is_empty() {
+/// One embed per post: a link's card has no room beside images; a quote has.
+fn link(post: &Post, options: &Options, report: &mut Report) {
+    let Some(link) = &options.link else {
+        return;
+    };
+    if !post.media.is_empty() {
         report.violate(
-            "bluesky.text.non_empty",
-            "text",
-            "the text is empty or white space, and there is no image",
+            "bluesky.embed.exclusive",
+            "options.link",
+            "the post has attached media and a link's card; a Bluesky post shows one of them",
+            "Leave options.link out (a link in the text stays a link), or the media.",
+        );
+    }
+    let thumb = link
+        .thumb
+        .as_deref()
+        .and_then(|id| post.file_of_options(id));
+    if let Some(thumb) = thumb {
+        file(thumb, "options.link.thumbMediaId", report);
+    }
+}
+
+fn thread_post(post: &Post, further: &ThreadPart, path: &str, report: &mut Report) {
+    let embeds = !further.media.is_empty();
+    text(
+        &further.text,
+        "text",
+        &format!("{path}.text"),
+        embeds,
+        report,
+    );
+    let files: Vec<Media> = further
+        .media
+        .iter()
+        .filter_map(|media| attached(media, post))
+        .collect();
+    // A file that is missing is reported where the library is asked.
+    if files.len() == further.media.len() {
+        media(&files, &format!("{path}.media"), report);
+    }
+}
+
+/// A text may be empty where something is embedded.
+fn text(text: &str, topic: &str, path: &str, may_be_empty: bool, report: &mut Report) {
+    let text = without_mark(text);
+    if !may_be_empty && text.trim().is_empty() {
+        report.violate(
+            format!("bluesky.{topic}.non_empty"),
+            path,
+            "the text is empty or white space, and nothing is attached",
             "Add a character that is not white space, or an image.",
         );
     }
     let found = graphemes(text);
     if found > TEXT_GRAPHEMES_MAX {
         report.violate(
-            "bluesky.text.max_graphemes",
-            "text",
+            format!("bluesky.{topic}.max_graphemes"),
+            path,
             format!("the text has {found} graphemes; Bluesky allows at most {TEXT_GRAPHEMES_MAX}"),
             format!("Shorten it by {}.", found - TEXT_GRAPHEMES_MAX),
         );
@@ -82,15 +126,15 @@ fn text(post: &Post, report: &mut Report) {
     let found = text.len();
     if found > TEXT_BYTES_MAX {
         report.violate(
-            "bluesky.text.max_bytes",
-            "text",
+            format!("bluesky.{topic}.max_bytes"),
+            path,
             format!("the text has {found} bytes in UTF-8; Bluesky allows at most {TEXT_BYTES_MAX}"),
             format!("Shorten it by {} bytes.", found - TEXT_BYTES_MAX),
         );
     }
 }
 
-fn media(media: &[Media], report: &mut Report) {
+fn media(media: &[Media], path: &str, report: &mut Report) {
     let images = media
         .iter()
         .filter(|one| one.kind == MediaKind::Image)
@@ -99,7 +143,7 @@ fn media(media: &[Media], report: &mut Report) {
     if images > 0 && videos > 0 {
         report.violate(
             "bluesky.media.image_video_exclusive",
-            "media",
+            path,
             format!(
                 "{images} images and {videos} videos are attached; a Bluesky post shows one kind"
             ),
@@ -109,7 +153,7 @@ fn media(media: &[Media], report: &mut Report) {
     if images > IMAGES_MAX {
         report.violate(
             "bluesky.media.count_max",
-            "media",
+            path,
             format!("{images} images are attached; Bluesky allows at most {IMAGES_MAX}"),
             "Remove some, or split the post.",
         );
@@ -117,17 +161,18 @@ fn media(media: &[Media], report: &mut Report) {
     if videos > 1 {
         report.violate(
             "bluesky.media.count_max",
-            "media",
+            path,
             format!("{videos} videos are attached; Bluesky allows at most 1"),
             "Split the post.",
         );
     }
     for (index, one) in media.iter().enumerate() {
+        let path = format!("{path}.{index}");
         match one.kind {
-            MediaKind::Image => image(index, one, report),
+            MediaKind::Image => image(one, &path, report),
             MediaKind::Video => report.violate(
                 "bluesky.media.video_unsupported",
-                format!("media.{index}"),
+                path,
                 "videos on Bluesky are not supported yet",
                 "Remove the video.",
             ),
@@ -135,20 +180,25 @@ fn media(media: &[Media], report: &mut Report) {
     }
 }
 
-fn image(index: usize, image: &Media, report: &mut Report) {
+fn image(image: &Media, path: &str, report: &mut Report) {
     let found = graphemes(image.alt_text.as_deref().unwrap_or_default());
     if found > ALT_GRAPHEMES_MAX {
         report.violate(
             "bluesky.media.alt_text_max_graphemes",
-            format!("media.{index}.altText"),
+            format!("{path}.altText"),
             format!("the alt text has {found} graphemes; at most {ALT_GRAPHEMES_MAX} are allowed"),
             format!("Shorten it by {}.", found - ALT_GRAPHEMES_MAX),
         );
     }
+    file(image, path, report);
+}
+
+/// A picture's type and size. What is larger than the platform takes is made to fit, as long as it is a still one.
+fn file(image: &Media, path: &str, report: &mut Report) {
     if !IMAGE_MIMES.contains(&image.mime.as_str()) {
         report.violate(
             "bluesky.media.mime_allowed",
-            format!("media.{index}"),
+            path,
             format!(
                 "the file is {}; images on Bluesky are {}",
                 image.mime,
@@ -157,12 +207,22 @@ fn image(index: usize, image: &Media, report: &mut Report) {
             "Convert it.",
         );
     }
-    if image.size_bytes > IMAGE_BYTES_MAX as u64 {
+    if image.mime == "image/gif" && image.size_bytes > IMAGE_BYTES_MAX as u64 {
         report.violate(
             "bluesky.media.image_size_max",
-            format!("media.{index}"),
+            path,
             format!(
-                "the image has {} bytes; Bluesky allows at most {IMAGE_BYTES_MAX}",
+                "the GIF has {} bytes; Bluesky allows at most {IMAGE_BYTES_MAX}, and making it smaller would stop its motion",
+                image.size_bytes
+            ),
+            "Make it smaller, or send it as a JPEG, a PNG or a video.",
+        );
+    } else if image.size_bytes > IMAGE_SOURCE_BYTES_MAX as u64 {
+        report.violate(
+            "bluesky.media.image_size_max",
+            path,
+            format!(
+                "the image has {} bytes; files of at most {IMAGE_SOURCE_BYTES_MAX} are made to fit Bluesky's {IMAGE_BYTES_MAX}",
                 image.size_bytes
             ),
             "Re-encode it smaller.",
@@ -171,62 +231,9 @@ fn image(index: usize, image: &Media, report: &mut Report) {
     if image.mime == "image/gif" {
         report.warn(
             "bluesky.media.gif_still",
-            format!("media.{index}: Bluesky shows a GIF as a still image"),
+            format!("{path}: Bluesky shows a GIF as a still image"),
         );
     }
-}
-
-fn options(options: &Value, report: &mut Report) {
-    let given = options
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(_, value)| !value.is_null());
-    for (name, value) in given {
-        match name.as_str() {
-            "platform" => {}
-            "langs" => langs(value, report),
-            name if NOT_BUILT.contains(&name) => report.violate(
-                "bluesky.options.unsupported",
-                format!("options.{name}"),
-                format!("the option {name} is not supported yet"),
-                "Leave it out.",
-            ),
-            name => report.warn(
-                "bluesky.options.unknown",
-                format!("options.{name}: Bluesky knows no such option; it is ignored"),
-            ),
-        }
-    }
-}
-
-fn langs(value: &Value, report: &mut Report) {
-    let tags = value.as_array().map(Vec::as_slice);
-    let fits = tags.is_some_and(|tags| {
-        tags.len() <= LANGS_MAX && tags.iter().all(|tag| tag.as_str().is_some_and(is_language))
-    });
-    if !fits {
-        report.violate(
-            "bluesky.options.langs",
-            "options.langs",
-            format!("langs must be a list of at most {LANGS_MAX} language tags such as en, pt-BR or zh-Hant"),
-            "Correct the list, or leave it out.",
-        );
-    }
-}
-
-/// Language, script and region of BCP 47: what posts are tagged with. Variants and extensions are not accepted.
-fn is_language(tag: &str) -> bool {
-    let alphabetic = |part: &str, lengths: &[usize]| {
-        lengths.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic())
-    };
-    let mut parts = tag.split('-').peekable();
-    let language = parts.next().is_some_and(|part| alphabetic(part, &[2, 3]));
-    parts.next_if(|part| alphabetic(part, &[4]));
-    parts.next_if(|part| {
-        alphabetic(part, &[2]) || (part.len() == 3 && part.bytes().all(|b| b.is_ascii_digit()))
-    });
-    language && parts.next().is_none()
 }
 
 #[cfg(test)]

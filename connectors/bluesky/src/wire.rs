@@ -12,6 +12,10 @@ use url::Url;
 /// The collection that posts live in.
 pub(crate) const COLLECTION: &str = "app.bsky.feed.post";
 
+/// The collections of what limits others; the key is that of the post.
+pub(crate) const THREAD_GATE: &str = "app.bsky.feed.threadgate";
+pub(crate) const POST_GATE: &str = "app.bsky.feed.postgate";
+
 /// Every call that the connector makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Xrpc {
@@ -25,8 +29,10 @@ pub(crate) enum Xrpc {
     ResolveHandle,
     /// Uploads an image.
     UploadBlob,
-    /// Writes a post under its key: the irreversible one.
+    /// Writes a post under its key: irreversible.
     PutRecord,
+    /// Writes a post with its gates in one commit: irreversible.
+    ApplyWrites,
     /// Reads a post by its key.
     GetRecord,
 }
@@ -41,6 +47,7 @@ impl Xrpc {
             Self::ResolveHandle => "com.atproto.identity.resolveHandle",
             Self::UploadBlob => "com.atproto.repo.uploadBlob",
             Self::PutRecord => "com.atproto.repo.putRecord",
+            Self::ApplyWrites => "com.atproto.repo.applyWrites",
             Self::GetRecord => "com.atproto.repo.getRecord",
         }
     }
@@ -54,8 +61,14 @@ impl Xrpc {
             Self::ResolveHandle => "resolve_handle",
             Self::UploadBlob => "upload_blob",
             Self::PutRecord => "put_record",
+            Self::ApplyWrites => "apply_writes",
             Self::GetRecord => "get_record",
         }
+    }
+
+    /// Whether it makes something public.
+    pub(crate) const fn is_irreversible(self) -> bool {
+        matches!(self, Self::PutRecord | Self::ApplyWrites)
     }
 
     /// Its address on `host`.
@@ -116,7 +129,43 @@ pub(crate) struct Put<'a> {
     pub(crate) swap_record: Option<&'a str>,
 }
 
-/// What `putRecord` answers.
+/// Body of `applyWrites`: all or nothing.
+#[derive(Serialize)]
+pub(crate) struct Batch<'a> {
+    pub(crate) repo: &'a str,
+    pub(crate) writes: Vec<Create<'a>>,
+}
+
+/// One creation of a batch.
+#[derive(Serialize)]
+pub(crate) struct Create<'a> {
+    #[serde(rename = "$type")]
+    kind: &'static str,
+    collection: &'a str,
+    rkey: &'a str,
+    value: &'a Value,
+}
+
+impl<'a> Create<'a> {
+    /// Creates `value` under `rkey`, which must not exist yet.
+    pub(crate) fn new(collection: &'a str, rkey: &'a str, value: &'a Value) -> Self {
+        Self {
+            kind: "com.atproto.repo.applyWrites#create",
+            collection,
+            rkey,
+            value,
+        }
+    }
+}
+
+/// What `applyWrites` answers, in the order of the writes; servers before 2024 leave the results out.
+#[derive(Deserialize)]
+pub(crate) struct Batched {
+    #[serde(default)]
+    pub(crate) results: Vec<Written>,
+}
+
+/// What `putRecord` answers, and `applyWrites` for each creation.
 #[derive(Deserialize)]
 pub(crate) struct Written {
     pub(crate) uri: String,

@@ -24,6 +24,8 @@ pub mod fake;
 pub mod fault;
 pub mod http;
 pub mod id;
+#[cfg(feature = "image")]
+pub mod image;
 pub mod media;
 pub mod post;
 pub mod preflight;

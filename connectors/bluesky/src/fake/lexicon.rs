@@ -17,7 +17,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 23] = files![
+const FILES: [(&str, &str); 27] = files![
     "app.bsky.embed.defs",
     "app.bsky.embed.external",
     "app.bsky.embed.gallery",
@@ -26,8 +26,12 @@ const FILES: [(&str, &str); 23] = files![
     "app.bsky.embed.recordWithMedia",
     "app.bsky.embed.video",
     "app.bsky.feed.post",
+    "app.bsky.feed.postgate",
+    "app.bsky.feed.threadgate",
     "app.bsky.richtext.facet",
     "com.atproto.identity.resolveHandle",
+    "com.atproto.label.defs",
+    "com.atproto.repo.applyWrites",
     "com.atproto.repo.createRecord",
     "com.atproto.repo.defs",
     "com.atproto.repo.deleteRecord",

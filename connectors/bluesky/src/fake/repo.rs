@@ -1,5 +1,11 @@
 //! Repositories: blobs and records, with the semantics that the connector's safety rests on.
 
+mod batch;
+mod blobs;
+
+pub(super) use batch::points;
+
+use self::blobs::sniff;
 use super::{cid::Cid, lexicon, xrpc::Refusal};
 use chrono::{DateTime, Utc};
 use publisher::fake::Entry;
@@ -20,6 +26,8 @@ struct Repo {
     /// By content id.
     blobs: HashMap<String, Value>,
     revision: u64,
+    /// Of a server with older lexicons.
+    image_bytes_max: Option<u64>,
 }
 
 /// What a write came to.
@@ -39,27 +47,38 @@ pub(super) fn entry(
     note: &str,
 ) -> Entry {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (record, rkey) = batch::post_of(input).unwrap_or((&input["record"], &input["rkey"]));
     Entry {
         at,
         account: text(&input["repo"]),
         route: nsid.to_owned(),
-        text: text(&input["record"]["text"]),
-        key: input["rkey"].as_str().map(str::to_owned),
+        text: text(&record["text"]),
+        key: rkey.as_str().map(str::to_owned),
         effective,
         note: note.to_owned(),
     }
 }
 
 impl Repos {
-    /// The posts of a repository, by key.
-    pub(super) fn posts(&self, did: &str) -> Vec<(String, Value)> {
+    /// The records of a collection, by key.
+    pub(super) fn collection(&self, did: &str, wanted: &str) -> Vec<(String, Value)> {
         let records = self.0.get(did).map(|repo| &repo.records);
         records
             .into_iter()
             .flatten()
-            .filter(|((collection, _), _)| collection == "app.bsky.feed.post")
+            .filter(|((collection, _), _)| collection == wanted)
             .map(|((_, rkey), (_, record))| (rkey.clone(), record.clone()))
             .collect()
+    }
+
+    /// How often a repository changed.
+    pub(super) fn commits(&self, did: &str) -> u64 {
+        self.0.get(did).map_or(0, |repo| repo.revision)
+    }
+
+    /// Sets what an older server takes.
+    pub(super) fn set_image_bytes_max(&mut self, did: &str, max: u64) {
+        self.0.entry(did.to_owned()).or_default().image_bytes_max = Some(max);
     }
 
     /// Throws away the blobs that no record refers to.
@@ -284,42 +303,6 @@ impl Repo {
             _ => Ok(()),
         }
     }
-
-    /// Every blob of the record must have been uploaded to this repository, and be what the record says.
-    fn check_blobs(&self, value: &Value) -> Result<(), Refusal> {
-        if value["$type"] == "blob" {
-            let cid = value["ref"]["$link"].as_str().unwrap_or_default();
-            let Some(stored) = self.blobs.get(cid) else {
-                return Err(Refusal::new(
-                    400,
-                    "BlobNotFound",
-                    format!("Could not find blob: {cid}"),
-                ));
-            };
-            if stored["mimeType"] != value["mimeType"] {
-                let message = format!(
-                    "Referenced Mimetype does not match stored blob. Expected: {}",
-                    stored["mimeType"]
-                );
-                return Err(Refusal::new(400, "InvalidMimeType", message));
-            }
-            if stored["size"] != value["size"] {
-                return Err(Refusal::new(
-                    400,
-                    "InvalidSize",
-                    "Referenced size does not match stored blob",
-                ));
-            }
-            return Ok(());
-        }
-        match value {
-            Value::Array(items) => items.iter().try_for_each(|item| self.check_blobs(item)),
-            Value::Object(fields) => fields
-                .values()
-                .try_for_each(|field| self.check_blobs(field)),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// The record with the collection's `$type`, if it names none.
@@ -361,22 +344,6 @@ fn judged(collection: &str, rkey: &str, record: &Value) -> Result<(String, &'sta
         )
     })?;
     Ok((cid.to_string(), if known { "valid" } else { "unknown" }))
-}
-
-/// What the first bytes of a picture say that it is.
-fn sniff(bytes: &[u8]) -> Option<&'static str> {
-    let starts = |magic: &[u8]| bytes.starts_with(magic);
-    if starts(b"\xff\xd8\xff") {
-        Some("image/jpeg")
-    } else if starts(b"\x89PNG\r\n\x1a\n") {
-        Some("image/png")
-    } else if starts(b"GIF8") {
-        Some("image/gif")
-    } else if starts(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
-        Some("image/webp")
-    } else {
-        None
-    }
 }
 
 fn string(value: &Value) -> String {

@@ -24,10 +24,12 @@ use std::sync::Arc;
 
 pub(super) const PUT_RECORD: &str = "com.atproto.repo.putRecord";
 pub(super) const CREATE_RECORD: &str = "com.atproto.repo.createRecord";
+pub(super) const APPLY_WRITES: &str = "com.atproto.repo.applyWrites";
 
 /// Every call of the fake.
-pub(super) const CALLS: [&str; 12] = [
+pub(super) const CALLS: [&str; 13] = [
     "com.atproto.identity.resolveHandle",
+    APPLY_WRITES,
     CREATE_RECORD,
     "com.atproto.repo.deleteRecord",
     "com.atproto.repo.getRecord",
@@ -221,6 +223,7 @@ fn write(
         ));
     }
     let points = match *nsid {
+        APPLY_WRITES => repo::points(input),
         CREATE_RECORD => 3,
         PUT_RECORD => 2,
         _ => 1,
@@ -236,6 +239,7 @@ fn write(
     let written = match *nsid {
         CREATE_RECORD => state.repos.create(&did, input),
         PUT_RECORD => state.repos.put(&did, input),
+        APPLY_WRITES => state.repos.apply(&did, input),
         _ => return state.repos.delete(&did, input),
     };
     let (effective, note) = match &written {

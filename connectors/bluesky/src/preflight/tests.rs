@@ -69,18 +69,19 @@ fn media_are_counted_typed_and_measured() {
         rules(&post("", vec![picture(); 5])),
         ["bluesky.media.count_max"]
     );
+    let sized = |mime, bytes| rules(&post("", vec![file(MediaKind::Image, mime, bytes)]));
     assert!(
-        rules(&post(
-            "",
-            vec![file(MediaKind::Image, "image/webp", 2_000_000)]
-        ))
-        .is_empty()
+        sized("image/webp", 2_000_001).is_empty(),
+        "it is made to fit"
     );
+    assert!(sized("image/jpeg", 50_000_000).is_empty());
     assert_eq!(
-        rules(&post(
-            "",
-            vec![file(MediaKind::Image, "image/webp", 2_000_001)]
-        )),
+        sized("image/jpeg", 50_000_001),
+        ["bluesky.media.image_size_max"]
+    );
+    assert!(sized("image/gif", 2_000_000).is_empty());
+    assert_eq!(
+        sized("image/gif", 2_000_001),
         ["bluesky.media.image_size_max"]
     );
     assert_eq!(
@@ -108,9 +109,13 @@ fn everything_wrong_is_said_at_once_and_says_where() {
         vec![picture(), file(MediaKind::Video, "video/mp4", 9)],
     );
     all.first_comment = Some(FirstComment {
-        text: "first".to_owned(),
+        text: " ".to_owned(),
     });
-    all.options = json!({ "replyToUri": "at://x", "langs": ["english"], "mood": "happy", "platform": "bluesky", "labels": null });
+    all.options = json!({
+        "replyToUri": "at://x", "langs": ["english"], "mood": "happy", "platform": "bluesky", "labels": null,
+        "link": { "url": "https://a.test" },
+        "thread": [{ "text": " " }, { "text": "a".repeat(301) }],
+    });
     let report = judge(&all);
     let found: Vec<(&str, &str)> = report
         .violations
@@ -124,9 +129,13 @@ fn everything_wrong_is_said_at_once_and_says_where() {
             ("bluesky.text.max_bytes", "text"),
             ("bluesky.media.image_video_exclusive", "media"),
             ("bluesky.media.video_unsupported", "media.1"),
-            ("bluesky.first_comment.unsupported", "firstComment"),
+            ("bluesky.first_comment.non_empty", "firstComment.text"),
+            ("bluesky.options.pair", "options.replyToCid"),
+            ("bluesky.options.at_uri", "options.replyToUri"),
             ("bluesky.options.langs", "options.langs"),
-            ("bluesky.options.unsupported", "options.replyToUri"),
+            ("bluesky.embed.exclusive", "options.link"),
+            ("bluesky.text.non_empty", "options.thread.0.text"),
+            ("bluesky.text.max_graphemes", "options.thread.1.text"),
         ]
     );
     assert_eq!(report.warnings.len(), 1);
@@ -135,35 +144,51 @@ fn everything_wrong_is_said_at_once_and_says_where() {
 }
 
 #[test]
-fn languages_are_tags_and_at_most_three() {
-    for good in [
-        json!([]),
-        json!(["en"]),
-        json!(["pt-BR", "zh-Hant-TW", "es-419"]),
+fn a_thread_is_judged_post_by_post_with_its_own_files() {
+    let named = Media {
+        id: "med_t".to_owned(),
+        mime: "image/heic".to_owned(),
+        ..picture()
+    };
+    let thread = Post {
+        options: json!({
+            "thread": [{ "text": "", "media": [{ "kind": "image", "mediaId": "med_t", "altText": "a".repeat(2_001) }] }],
+            "link": { "url": "https://a.test", "thumbMediaId": "med_t" },
+        }),
+        option_media: vec![named],
+        ..post("first", vec![])
+    };
+    let report = judge(&thread);
+    let found: Vec<(&str, &str)> = report
+        .violations
+        .iter()
+        .map(|one| (one.rule.as_str(), one.path.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("bluesky.media.mime_allowed", "options.link.thumbMediaId"),
+            (
+                "bluesky.media.alt_text_max_graphemes",
+                "options.thread.0.media.0.altText"
+            ),
+            ("bluesky.media.mime_allowed", "options.thread.0.media.0"),
+        ]
+    );
+}
+
+#[test]
+fn a_text_may_be_empty_where_something_is_embedded() {
+    let cid = format!("bafyrei{}", "a".repeat(52));
+    for options in [
+        json!({ "link": { "url": "https://a.test" } }),
+        json!({ "quoteUri": "at://did:plc:abc/app.bsky.feed.post/3q", "quoteCid": cid }),
     ] {
         let post = Post {
-            options: json!({ "langs": good }),
-            ..post("a", vec![])
+            options,
+            ..post("", vec![])
         };
         assert!(rules(&post).is_empty(), "{:?}", post.options);
-    }
-    for bad in [
-        json!("en"),
-        json!(["en", "de", "fr", "it"]),
-        json!(["e"]),
-        json!(["en_US"]),
-        json!([1]),
-    ] {
-        let post = Post {
-            options: json!({ "langs": bad }),
-            ..post("a", vec![])
-        };
-        assert_eq!(
-            rules(&post),
-            ["bluesky.options.langs"],
-            "{:?}",
-            post.options
-        );
     }
 }
 

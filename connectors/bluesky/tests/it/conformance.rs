@@ -1,6 +1,7 @@
 //! The conformance kit on Bluesky.
 
-use crate::kit::{DID, HANDLE, PASSWORD};
+use crate::kit::{DID, HANDLE, PASSWORD, noise};
+use bytes::Bytes;
 use connector_bluesky::{FakeAccount, connector, fake};
 use publisher::{
     Class::{
@@ -14,6 +15,7 @@ use publisher::{
         Row, Shape, Subject, Violating, png,
     },
 };
+use publisher::{FirstComment, Media};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
@@ -71,16 +73,41 @@ fn subject() -> Subject {
 }
 
 fn shapes() -> Vec<Shape> {
+    let commented = {
+        let mut shape = Shape::text("a thread with a comment", "one")
+            .options(json!({ "langs": ["en"], "thread": [
+                { "text": "two", "media": [{ "kind": "image", "mediaId": "further", "altText": "alternative-further" }] },
+                { "text": "three" }] }))
+            .attached(picture("further", 12, 9));
+        shape.post.first_comment = Some(FirstComment {
+            text: "four".to_owned(),
+        });
+        shape
+    };
     vec![
         Shape::text("text", "hello, sky"),
         Shape::text("facets", "@ada.test and @nobody.test: example.com #sky"),
-        Shape::text("an image", "look").with(png("one", 3_000)),
+        Shape::text("an image", "look").with(picture("one", 20, 10)),
         Shape::text("four images", "")
-            .with(png("first", 1_000))
-            .with(png("second", 2_000))
-            .with(png("third", 3_000))
-            .with(png("fourth", 4_000)),
+            .with(picture("first", 10, 10))
+            .with(picture("second", 20, 10))
+            .with(picture("third", 30, 10))
+            .with(picture("fourth", 40, 10)),
+        commented,
     ]
+}
+
+/// A real picture: what cannot be decoded is refused.
+fn picture(id: &str, width: u32, height: u32) -> (Media, Bytes) {
+    let bytes = Bytes::from(noise(id, width, height));
+    let (media, _) = png(id, bytes.len());
+    let media = Media {
+        size_bytes: bytes.len() as u64,
+        width: Some(width),
+        height: Some(height),
+        ..media
+    };
+    (media, bytes)
 }
 
 fn violating() -> Vec<Violating> {

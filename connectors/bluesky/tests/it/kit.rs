@@ -16,6 +16,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, HashMap},
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicI64, Ordering},
@@ -42,6 +43,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn open() -> Self {
+        Self::open_allowing(&[]).await
+    }
+
+    /// A world that may also reach these addresses.
+    pub(crate) async fn open_allowing(addresses: &[SocketAddr]) -> Self {
         let account = |handle: &str, did: &str| FakeAccount {
             handle: handle.to_owned(),
             did: did.to_owned(),
@@ -52,7 +58,8 @@ impl World {
             account("bob.test", "did:web:bob.test"),
         ]);
         let server = FakeServer::start(pds.clone(), None).await.unwrap();
-        let egress_allow = vec![EgressAllow(server.addr())];
+        let reached = addresses.iter().copied().chain([server.addr()]);
+        let egress_allow = reached.map(EgressAllow).collect();
         let http = Http::new(HttpConfig {
             egress_allow,
             ..HttpConfig::default()
@@ -235,29 +242,61 @@ impl Mark for Marks {
 pub(crate) struct Files(Mutex<HashMap<String, Bytes>>);
 
 impl Files {
-    /// A PNG of this many bytes, different from every other.
-    pub(crate) fn png(&self, id: &str, size: usize) -> Media {
-        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
-        bytes.extend_from_slice(id.as_bytes());
-        bytes.resize(size, 7);
+    /// A PNG of noise, different from every other.
+    pub(crate) fn png(&self, id: &str, width: u32, height: u32) -> Media {
+        self.keep(id, "image/png", (width, height), noise(id, width, height))
+    }
+
+    /// Any file, as the library would have it.
+    pub(crate) fn keep(
+        &self,
+        id: &str,
+        mime: &str,
+        (width, height): (u32, u32),
+        bytes: Vec<u8>,
+    ) -> Media {
+        let size_bytes = bytes.len() as u64;
         self.0.lock().unwrap().insert(id.to_owned(), bytes.into());
         Media {
             id: id.to_owned(),
             kind: MediaKind::Image,
-            mime: "image/png".to_owned(),
-            size_bytes: size as u64,
-            width: Some(640),
-            height: Some(480),
+            mime: mime.to_owned(),
+            size_bytes,
+            width: Some(width),
+            height: Some(height),
             alt_text: Some(format!("alt of {id}")),
             ..Media::default()
         }
     }
+
+    /// Takes a file away.
+    pub(crate) fn lose(&self, id: &str) {
+        self.0.lock().unwrap().remove(id);
+    }
+}
+
+/// A picture that compresses badly, the same for the same seed.
+pub(crate) fn noise(seed: &str, width: u32, height: u32) -> Vec<u8> {
+    let mut state = seed.bytes().fold(7_u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+    });
+    let picture = image::RgbImage::from_fn(width, height, |_, _| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let [a, b, c, _] = state.to_be_bytes();
+        image::Rgb([a, b, c])
+    });
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .unwrap();
+    bytes.into_inner()
 }
 
 #[async_trait]
 impl MediaReader for Files {
     async fn open(&self, media: &Media) -> Result<MediaStream, Failure> {
-        let bytes = self.0.lock().unwrap()[&media.id].clone();
+        let found = self.0.lock().unwrap().get(&media.id).cloned();
+        let bytes = found.ok_or_else(|| Failure::rejected("media.unknown", "it is gone"))?;
         let half = bytes.len() / 2;
         Ok(stream::iter([Ok(bytes.slice(..half)), Ok(bytes.slice(half..))]).boxed())
     }

@@ -1,6 +1,8 @@
 //! The connector against the fake PDS, over real HTTP.
 
 #[cfg(test)]
+mod cards;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod connect;
@@ -13,7 +15,13 @@ mod fake_http;
 #[cfg(test)]
 mod fake_records;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod kit;
+#[cfg(test)]
+mod options;
+#[cfg(test)]
+mod parts;
 #[cfg(test)]
 mod publish;
 #[cfg(test)]
