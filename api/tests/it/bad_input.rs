@@ -236,7 +236,8 @@ async fn every_broken_rule_of_every_target_is_named_at_once() {
     let app = App::start().await;
     let account = app.bluesky().await;
     let image = json!({ "kind": "image", "bytesBase64": STANDARD.encode(png(100)) });
-    let large = json!({ "kind": "image", "bytesBase64": STANDARD.encode(png(2_000_001)) });
+    let moving = [b"GIF89a".to_vec(), vec![0; 2_000_000]].concat();
+    let large = json!({ "kind": "image", "bytesBase64": STANDARD.encode(moving) });
     let answer = app
         .post(
             "/v1/posts",

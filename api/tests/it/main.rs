@@ -19,6 +19,8 @@ mod keys;
 #[cfg(test)]
 mod media;
 #[cfg(test)]
+mod options;
+#[cfg(test)]
 mod posts;
 #[cfg(test)]
 mod reading;

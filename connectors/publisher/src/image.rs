@@ -112,27 +112,33 @@ pub enum Unfit {
     },
 }
 
-/// Makes a picture fit. Waits for its turn; few pictures are worked on at the same time.
+/// Makes a picture fit. What fits as it is comes back at once; what must be encoded anew waits for its turn.
 ///
 /// # Errors
 /// It is no picture, too large to be looked at, animated and too large, or broken.
 pub async fn fit(bytes: Bytes, wanted: Wanted) -> Result<Fitted, Unfit> {
+    let before = match look(&bytes, wanted)? {
+        Seen::Fits(fitted) => return Ok(fitted),
+        Seen::Anew(before) => before,
+    };
     // The semaphore is never closed; were it, there would merely be no bound.
     let _turn = ROOM.acquire().await.ok();
-    let work = tokio::task::spawn_blocking(move || shape(&bytes, wanted));
+    let work = tokio::task::spawn_blocking(move || anew(&bytes, wanted, before));
     work.await
         .unwrap_or_else(|_| Err(Unfit::Unreadable("its decoder failed".to_owned())))
 }
 
-/// The same, on this thread.
-fn shape(bytes: &Bytes, wanted: Wanted) -> Result<Fitted, Unfit> {
-    let format = image::guess_format(bytes).map_err(|_| Unfit::Unrecognised)?;
+/// What a look at a picture's header and parts says.
+enum Seen {
+    Fits(Fitted),
+    /// It must be encoded anew; with its figures, unless only to be turned.
+    Anew(Option<Before>),
+}
+
+/// Decides what is to be done, without decoding a pixel.
+fn look(bytes: &Bytes, wanted: Wanted) -> Result<Seen, Unfit> {
+    let (format, mut decoder) = open(bytes)?;
     let mime = mime(format).ok_or(Unfit::Unrecognised)?;
-    let mut reader = ImageReader::with_format(Cursor::new(bytes.as_ref()), format);
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(DECODER_BYTES_MAX);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if pixels > PIXELS_MAX {
@@ -140,22 +146,21 @@ fn shape(bytes: &Bytes, wanted: Wanted) -> Result<Fitted, Unfit> {
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let stripped = strip::metadata(format, bytes);
-    let (small, moves) = match &stripped {
-        Some(stripped) => (stripped.bytes.len() <= wanted.bytes_max, stripped.moves),
-        None => (false, false),
-    };
+    let small = stripped
+        .as_ref()
+        .is_some_and(|stripped| stripped.bytes.len() <= wanted.bytes_max);
     let taken = wanted.types.contains(&mime) && width.max(height) <= wanted.side_max;
     match stripped {
         Some(stripped) if small && taken && orientation == Orientation::NoTransforms => {
-            return Ok(Fitted {
+            return Ok(Seen::Fits(Fitted {
                 bytes: stripped.bytes.into(),
                 mime,
                 width,
                 height,
                 before: None,
-            });
+            }));
         }
-        Some(stripped) if moves => {
+        Some(stripped) if stripped.moves => {
             return Err(Unfit::Animated {
                 bytes: stripped.bytes.len(),
                 bytes_max: wanted.bytes_max,
@@ -163,16 +168,33 @@ fn shape(bytes: &Bytes, wanted: Wanted) -> Result<Fitted, Unfit> {
         }
         _ => {}
     }
-    let mut fitted = shrink::encode(decoder, orientation, wanted)?;
-    if !(small && taken) {
-        let (width, height) = turned(orientation, width, height);
-        fitted.before = Some(Before {
-            bytes: bytes.len(),
-            width,
-            height,
-        });
+    let (width, height) = turned(orientation, width, height);
+    Ok(Seen::Anew((!(small && taken)).then_some(Before {
+        bytes: bytes.len(),
+        width,
+        height,
+    })))
+}
+
+/// Encodes a picture anew.
+fn anew(bytes: &Bytes, wanted: Wanted, before: Option<Before>) -> Result<Fitted, Unfit> {
+    let (_, mut decoder) = open(bytes)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let fitted = shrink::encode(decoder, orientation, wanted)?;
+    Ok(Fitted { before, ..fitted })
+}
+
+/// The picture's header, read by its own bytes' type.
+fn open(bytes: &Bytes) -> Result<(ImageFormat, impl image::ImageDecoder), Unfit> {
+    let format = image::guess_format(bytes).map_err(|_| Unfit::Unrecognised)?;
+    if mime(format).is_none() {
+        return Err(Unfit::Unrecognised);
     }
-    Ok(fitted)
+    let mut reader = ImageReader::with_format(Cursor::new(bytes.as_ref()), format);
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(DECODER_BYTES_MAX);
+    reader.limits(limits);
+    Ok((format, reader.into_decoder()?))
 }
 
 /// Width and height as displayed.

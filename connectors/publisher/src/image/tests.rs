@@ -47,7 +47,11 @@ fn has(bytes: &[u8], wanted: &[u8]) -> bool {
 }
 
 fn run(bytes: Vec<u8>, wanted: Wanted) -> Result<Fitted, Unfit> {
-    shape(&bytes.into(), wanted)
+    let bytes = Bytes::from(bytes);
+    match look(&bytes, wanted)? {
+        Seen::Fits(fitted) => Ok(fitted),
+        Seen::Anew(before) => anew(&bytes, wanted, before),
+    }
 }
 
 #[test]
