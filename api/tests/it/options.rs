@@ -140,7 +140,7 @@ async fn a_scheduled_post_keeps_its_options_and_their_files_through_a_change() {
         .await
         .ok(200);
     app.work().await;
-    let published = tokio::time::timeout(Duration::from_secs(60), async {
+    let published = tokio::time::timeout(Duration::from_mins(1), async {
         loop {
             let post = app.get(&path).await.json;
             if post["status"] == "published" {
