@@ -110,7 +110,12 @@ async fn a_drain_outlasts_a_database_that_is_away_and_writes_what_it_knows() {
     let (shop, script) = Shop::scripted().await;
     let proxy = Proxy::before(&shop.database).await;
     let account = shop.account("scripted", "ada").await;
-    let worker = shop.worker_on(proxy.store(), quick());
+    // A permit outlives the wait at the gate, also on a busy machine.
+    let patient = RuntimeConfig {
+        lease: Duration::from_secs(15),
+        ..quick()
+    };
+    let worker = shop.worker_on(proxy.store(), patient);
     let texts = ["late a", "late b"].map(str::to_owned);
     let mut batches = vec![];
     for text in &texts {
