@@ -34,6 +34,7 @@ mod send;
 mod session;
 mod text;
 mod tid;
+mod usage;
 mod wire;
 
 #[cfg(feature = "fake")]

@@ -9,6 +9,7 @@ use crate::{
     preflight::{IMAGE_BYTES_MAX, SMALL_IMAGE_BYTES_MAX},
     publish::{Bluesky, Task, unreachable},
     record::Frozen,
+    usage::usage,
     wire::{Batch, Batched, COLLECTION, Create, Put, Stored, Written, Xrpc, XrpcError},
 };
 use publisher::{Answer, Evidence, Failure, Part, Permit, Progress, Receipt, Step};
@@ -40,6 +41,9 @@ impl Bluesky {
             .send()
             .await
             .map_err(|e| unreachable(call, &e))?;
+        if let Some(usage) = usage(&answer) {
+            task.step.note(usage);
+        }
         if !answer.is_success() {
             if refuses_size(&answer) && !frozen.small && has_large_image(&frozen) {
                 return smaller(task, frozen);

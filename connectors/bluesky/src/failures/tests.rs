@@ -68,6 +68,14 @@ PutRecord       502 <html>                   Ambiguous       unknown_outcome
 PutRecord       302 -                        Ambiguous       unknown_outcome
 PutRecord       400 <html>                   Ambiguous       unknown_outcome
 PutRecord       404 XRPCNotSupported         Ambiguous       unknown_outcome
+ApplyWrites     400 ExpiredToken             Unauthorized    token_refused
+ApplyWrites     400 InvalidRequest           Rejected        refused
+ApplyWrites     400 InvalidSwap              Ambiguous       key_taken
+ApplyWrites     400 BlobNotFound             Transient       blob_not_found
+ApplyWrites     413 PayloadTooLarge          Rejected        size
+ApplyWrites     429 RateLimitExceeded        RateLimited     rate_limited
+ApplyWrites     500 InternalServerError      Ambiguous       unknown_outcome
+ApplyWrites     502 <html>                   Ambiguous       unknown_outcome
 UploadBlob      500 InternalServerError      Transient       unavailable
 GetRecord       502 <html>                   Transient       unavailable
 ResolveHandle   504 UpstreamTimeout          Transient       unavailable
@@ -83,6 +91,7 @@ fn every_row_of_the_catalogue_has_its_class() {
         Xrpc::ResolveHandle,
         Xrpc::UploadBlob,
         Xrpc::PutRecord,
+        Xrpc::ApplyWrites,
         Xrpc::GetRecord,
     ];
     let mut rows = 0;
@@ -105,7 +114,7 @@ fn every_row_of_the_catalogue_has_its_class() {
         );
         rows += 1;
     }
-    assert_eq!(rows, 39);
+    assert_eq!(rows, 47);
 }
 
 #[test]
