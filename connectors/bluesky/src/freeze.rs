@@ -192,6 +192,8 @@ impl Bluesky {
             ];
             known.iter().any(|end| error.error.ends_with(end))
                 || error.message.starts_with("Could not find repo")
+                // Said of a repository that lies elsewhere by a server that asks nobody further.
+                || error.message.starts_with("Could not locate record")
         });
         if says_not_found(&answer) || (matches!(answer.status, 400 | 404) && gone) {
             return Ok(None);

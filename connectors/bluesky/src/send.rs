@@ -152,7 +152,7 @@ pub(crate) fn says_not_found(answer: &Answer) -> bool {
         && XrpcError::read(answer).is_some_and(|error| {
             error.error == "RecordNotFound"
                 || (error.error == "InvalidRequest"
-                    && error.message.starts_with("Could not locate record"))
+                    && error.message.starts_with("Could not locate record: at://"))
         })
 }
 

@@ -120,3 +120,19 @@ async fn a_found_post_keeps_the_warnings_of_its_first_put() {
     };
     assert_eq!(receipt.warnings[0].code, "bluesky.mention.unresolved");
 }
+
+#[tokio::test]
+async fn a_server_that_does_not_have_the_repository_says_nothing_about_the_post() {
+    let world = World::open().await;
+    let (post, marks) = (text("moved"), Marks::default());
+    let mut turn = cut!(world, &post, &marks);
+    turn.now += TimeDelta::seconds(500);
+    let body = json!({ "error": "InvalidRequest", "message": "Could not locate record" });
+    let refusal = Fault::Status {
+        status: 400,
+        body,
+        headers: vec![],
+    };
+    world.server.faults().arm(GET, refusal, 1);
+    assert_eq!(turn.verify().await.unwrap_err().class, Class::Rejected);
+}
