@@ -16,7 +16,7 @@ pub(crate) use self::{
 
 use self::reader::Reader;
 use crate::{cli::LogFormat, fault::Fault};
-use publisher::EgressAllow;
+use publisher::{App, EgressAllow};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,13 +29,15 @@ use url::Url;
 use vault::Vault;
 
 /// Every variable that is read. The demo hands none of the caller's own to the processes that it starts.
-pub(crate) const VARIABLES: [&str; 21] = [
+pub(crate) const VARIABLES: [&str; 23] = [
     "DATABASE_URL",
     "POSTRIDER_MASTER_KEY",
     "POSTRIDER_EGRESS_ALLOW",
     "POSTRIDER_LISTEN",
     "POSTRIDER_DATA_DIR",
     "POSTRIDER_PUBLIC_URL",
+    "POSTRIDER_DASHBOARD_URL",
+    "POSTRIDER_APPS",
     "POSTRIDER_SLOTS",
     "POSTRIDER_LEASE_MS",
     "POSTRIDER_POLL_MS",
@@ -80,6 +82,10 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// `POSTRIDER_PUBLIC_URL`: the API's address as its callers see it; default: where it listens.
     pub(crate) public_url: Option<Url>,
+    /// `POSTRIDER_DASHBOARD_URL`: where people are sent after a platform's consent page; default: the API's own address.
+    pub(crate) dashboard_url: Option<Url>,
+    /// `POSTRIDER_APPS`: `<platform>=<client id>:<client secret>`, separated by commas; default none.
+    pub(crate) apps: BTreeMap<String, App>,
     /// `POSTRIDER_SLOTS`: jobs of one platform that run at a time in this process; default 64, 1 to 1 000.
     pub(crate) slots: u32,
     /// `POSTRIDER_LEASE_MS`: how long a claim lasts unless it is renewed; default 60 000, 1 000 to 600 000.
@@ -144,6 +150,12 @@ impl Config {
             listen: values::listen(&mut r),
             data_dir: values::data_dir(&mut r),
             public_url: values::origin(&mut r, "POSTRIDER_PUBLIC_URL", "https://posts.example.com"),
+            dashboard_url: values::origin(
+                &mut r,
+                "POSTRIDER_DASHBOARD_URL",
+                "https://app.example.com",
+            ),
+            apps: values::apps(&mut r),
             slots: r.count("POSTRIDER_SLOTS", 64, 1..=1_000, "jobs"),
             lease: r.millis("POSTRIDER_LEASE_MS", 60_000, 1_000..=600_000),
             poll: r.millis("POSTRIDER_POLL_MS", 1_000, 10..=60_000),

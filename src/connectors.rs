@@ -27,6 +27,7 @@ pub(crate) fn registry(config: &Config, http: Http) -> Result<Registry, SetupErr
     let setup = Setup {
         addresses,
         durations: config.platform_times.clone(),
+        apps: config.apps.clone(),
         ..Setup::new(http)
     };
     let mut registry = Registry::default();
@@ -36,6 +37,9 @@ pub(crate) fn registry(config: &Config, http: Http) -> Result<Registry, SetupErr
     if config.toys_url.is_some() {
         for toy in toys::connectors(&setup, toy_times(&setup))? {
             registry = registry.with(toy);
+        }
+        if setup.apps.contains_key(toys::CONSENT_PLATFORM) {
+            registry = registry.with(toys::consent_connector(&setup, toy_times(&setup))?);
         }
     }
     Ok(registry)

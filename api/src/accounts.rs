@@ -1,6 +1,7 @@
 //! Connected accounts: what their owner may see of them. Tokens never leave the vault through here.
 
 pub(crate) mod connect;
+pub(crate) mod consent;
 
 use crate::{
     State,

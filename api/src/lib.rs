@@ -66,6 +66,10 @@ pub fn router(state: State) -> Router {
             "/v1/accounts/connect/{platform}/complete",
             post(accounts::connect::complete),
         )
+        .route(
+            "/v1/accounts/oauth/{platform}/callback",
+            get(accounts::consent::callback),
+        )
         .fallback(edge::unknown_route)
         .method_not_allowed_fallback(edge::wrong_method)
         // Bodies are read, counted and timed by `body` and `media`, not by extractors.

@@ -9,6 +9,8 @@ use std::{sync::Arc, time::Duration};
 pub struct ApiConfig {
     /// Origin under which callers reach this API, without a slash at the end; part of the links in answers.
     pub public_url: String,
+    /// Where people are sent after a platform's consent page, without a slash at the end.
+    pub dashboard_url: String,
     /// Where `docUrl` and `ruleUrl` point, without a slash at the end.
     pub docs_url: String,
     /// Largest JSON body, in bytes; 16 MiB; 1 KiB..=64 MiB.
@@ -25,6 +27,7 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             public_url: "http://127.0.0.1:8080".to_owned(),
+            dashboard_url: "http://127.0.0.1:8080".to_owned(),
             docs_url: "https://docs.letmepost.dev".to_owned(),
             body_bytes_max: 16 * 1024 * 1024,
             body_wait: Duration::from_secs(30),

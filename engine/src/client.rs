@@ -3,6 +3,7 @@
 mod accept;
 mod compose;
 mod connect;
+mod consent;
 mod edit;
 mod keys;
 mod retry;
@@ -11,6 +12,7 @@ mod wait;
 pub use accept::{Acceptance, Replay, Submission, Target};
 pub use compose::TargetMedia;
 pub use connect::{ConnectRequest, Connected};
+pub use consent::{CONSENT_LIVES, CONSENTS_MAX, ConsentFault, ConsentRequest, TakenConsent};
 pub use edit::Edit;
 pub use keys::{CreatedKey, Environment, NewKeyRequest};
 pub use wait::WaitEnd;

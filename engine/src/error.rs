@@ -1,5 +1,6 @@
 //! What accepting, editing, retrying and connecting can come to, other than well.
 
+use crate::client::ConsentFault;
 use chrono::{DateTime, Utc};
 use publisher::{Failure, Violation};
 use std::error::Error;
@@ -130,12 +131,24 @@ pub enum ConnectError {
     /// The person granted no account.
     #[error("no account was granted")]
     NoneGranted,
+    /// What came back does not belong to a consent that can be completed.
+    #[error("the consent cannot be completed: {0:?}")]
+    Consent(ConsentFault),
+    /// The organisation has as many consents under way as it may.
+    #[error("too many consents are under way")]
+    TooMany,
     /// The grant could not be sealed.
     #[error("the grant could not be sealed")]
     Seal(#[from] vault::SealError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<ConsentFault> for ConnectError {
+    fn from(fault: ConsentFault) -> Self {
+        Self::Consent(fault)
+    }
 }
 
 /// An error with all its causes, for logs: each says only its own part.

@@ -20,6 +20,8 @@ const REAP_MAX: i32 = 500;
 const PLAN_MAX: i32 = 500;
 /// Charges forgotten in one turn.
 const PRUNE_MAX: i32 = 50_000;
+/// Expired consents forgotten in one turn.
+const CONSENTS_PRUNE_MAX: i32 = 1_000;
 /// How often refreshes are planned and old charges are forgotten.
 const PLAN_EVERY: Duration = Duration::from_secs(30);
 /// How long a planned refresh may be tried.
@@ -80,6 +82,9 @@ impl Keeper {
         }
         if plans {
             self.store.prune_charges(PRUNE_MAX, None).await?;
+            self.store
+                .prune_pending_connects(CONSENTS_PRUNE_MAX, None)
+                .await?;
             for connector in self.registry.all() {
                 let horizon = connector.habits.refresh_horizon;
                 let planned = self

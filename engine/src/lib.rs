@@ -40,8 +40,9 @@ mod settle;
 pub use backoff::{BACKOFF_FIRST, BACKOFF_MAX, backoff};
 pub use canary::{CanaryError, check_canaries};
 pub use client::{
-    Acceptance, Client, ClientConfig, ConnectRequest, Connected, CreatedKey, Edit, Environment,
-    NewKeyRequest, Replay, Submission, Target, TargetMedia, WaitEnd,
+    Acceptance, CONSENT_LIVES, CONSENTS_MAX, Client, ClientConfig, ConnectRequest, Connected,
+    ConsentFault, ConsentRequest, CreatedKey, Edit, Environment, NewKeyRequest, Replay, Submission,
+    TakenConsent, Target, TargetMedia, WaitEnd,
 };
 pub use console::{
     Console, DiscardError, DiscardRequest, RedriveError, RedriveRequest, Redriven, RotateError,

@@ -137,7 +137,11 @@ fn connectors(registry: anyhow::Result<Registry>) -> Check {
             ReadBack::List => "B",
             ReadBack::None => "C",
         };
-        format!("{} (grade {grade})", connector.platform)
+        let version = connector.habits.api.map_or_else(String::new, |api| {
+            let until = api.sunset.map(|day| format!(" until {day}"));
+            format!(", API {}{}", api.name, until.unwrap_or_default())
+        });
+        format!("{} (grade {grade}{version})", connector.platform)
     });
     Check::good("connectors", each.collect::<Vec<_>>().join(", "))
 }

@@ -186,8 +186,11 @@ impl Process {
             .public_url
             .as_ref()
             .map_or_else(|| format!("http://{address}"), ToString::to_string);
+        let dashboard = self.config.dashboard_url.as_ref();
+        let dashboard = dashboard.map_or_else(|| origin.clone(), ToString::to_string);
         let config = ApiConfig {
             public_url: origin.trim_end_matches('/').to_owned(),
+            dashboard_url: dashboard.trim_end_matches('/').to_owned(),
             ..ApiConfig::default()
         };
         let client = self.client(store.clone());

@@ -52,6 +52,19 @@ impl Config {
                 .public_url
                 .as_ref()
                 .map_or_else(|| format!("http://{}/", self.listen), ToString::to_string),
+            "POSTRIDER_DASHBOARD_URL" => self
+                .dashboard_url
+                .as_ref()
+                .map_or_else(|| "the API's own".to_owned(), ToString::to_string),
+            "POSTRIDER_APPS" if self.apps.is_empty() => none(),
+            "POSTRIDER_APPS" => {
+                let all: Vec<String> = self
+                    .apps
+                    .iter()
+                    .map(|(platform, app)| format!("{platform}={} (secret hidden)", app.client_id))
+                    .collect();
+                all.join(", ")
+            }
             "POSTRIDER_SLOTS" => self.slots.to_string(),
             "POSTRIDER_LEASE_MS" => millis(self.lease),
             "POSTRIDER_POLL_MS" => millis(self.poll),

@@ -41,6 +41,8 @@ fn all_problems_are_reported_at_once_with_rule_and_remedy() {
         ("POSTRIDER_EGRESS_ALLOW", "localhost"),
         ("POSTRIDER_LISTEN", "8080"),
         ("POSTRIDER_PUBLIC_URL", "ftp://x"),
+        ("POSTRIDER_DASHBOARD_URL", "nowhere"),
+        ("POSTRIDER_APPS", "twitter"),
         ("POSTRIDER_SLOTS", "0"),
         ("POSTRIDER_LEASE_MS", "999"),
         ("POSTRIDER_POLL_MS", "soon"),
@@ -98,6 +100,7 @@ fn no_secret_is_shown() {
             "postgres://ada:hunter2@db.example:5433/posts?password=hunter2",
         ),
         ("POSTRIDER_MASTER_KEY", KEY),
+        ("POSTRIDER_APPS", "twitter=app-1:hunter2,tiktok=app-2"),
     ];
     let (config, problems) = read(&given, Needs::DatabaseAndMasterKey);
     assert_eq!(problems, []);
@@ -107,7 +110,9 @@ fn no_secret_is_shown() {
         "{shown}"
     );
     assert!(
-        shown.contains("postgres://ada@db.example:5433/posts") && shown.contains("k1 (hidden)"),
+        shown.contains("postgres://ada@db.example:5433/posts")
+            && shown.contains("k1 (hidden)")
+            && shown.contains("twitter=app-1 (secret hidden)"),
         "{shown}"
     );
 }
@@ -117,6 +122,7 @@ fn no_problem_repeats_a_secret() {
     let wrong = [
         ("DATABASE_URL", "hunter2://x"),
         ("POSTRIDER_MASTER_KEY", "hunter2"),
+        ("POSTRIDER_APPS", "twitter=a:hunter2,Twitter=b:hunter2"),
     ];
     let text = Problems(read(&wrong, Needs::DatabaseAndMasterKey).1).to_string();
     assert!(!text.contains("hunter2"), "{text}");

@@ -2,7 +2,7 @@
 
 use super::{Needs, reader::Reader};
 use crate::{cli::LogFormat, fault::Fault};
-use publisher::EgressAllow;
+use publisher::{App, EgressAllow};
 use secrecy::SecretString;
 use std::{
     collections::BTreeMap,
@@ -77,6 +77,62 @@ pub(super) fn egress_allow(r: &mut Reader<'_>) -> Vec<EgressAllow> {
         Ok(all)
     };
     r.parsed("POSTRIDER_EGRESS_ALLOW", remedy, parse)
+        .unwrap_or_default()
+}
+
+/// Most entries in `POSTRIDER_APPS`.
+const APPS_MAX: usize = 32;
+
+/// The operator's apps. What is wrong is said without repeating it: it holds secrets.
+pub(super) fn apps(r: &mut Reader<'_>) -> BTreeMap<String, App> {
+    let remedy =
+        "write it as twitter=<client id>:<client secret>,tiktok=…; a public client has no secret";
+    let one = |(n, entry): (usize, &str)| {
+        let wrong = || {
+            format!(
+                "entry {} is not <platform>=<client id>:<client secret>",
+                n + 1
+            )
+        };
+        let (platform, app) = entry.split_once('=').ok_or_else(wrong)?;
+        let (id, secret) = app.split_once(':').unwrap_or((app, ""));
+        let is_platform = !platform.is_empty()
+            && platform
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        if !is_platform || id.is_empty() || !entry.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(wrong());
+        }
+        let app = App {
+            client_id: id.to_owned(),
+            client_secret: (!secret.is_empty()).then(|| secret.to_owned().into()),
+        };
+        Ok((platform.to_owned(), app))
+    };
+    let parse = |list: &str| {
+        let entries: Vec<&str> = list
+            .split(',')
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty())
+            .collect();
+        if entries.len() > APPS_MAX {
+            let found = entries.len();
+            return Err(format!(
+                "it has {found} entries; at most {APPS_MAX} are allowed"
+            ));
+        }
+        let all: BTreeMap<String, App> = entries
+            .iter()
+            .copied()
+            .enumerate()
+            .map(one)
+            .collect::<Result<_, String>>()?;
+        if all.len() < entries.len() {
+            return Err("it names a platform twice".to_owned());
+        }
+        Ok(all)
+    };
+    r.parsed("POSTRIDER_APPS", remedy, parse)
         .unwrap_or_default()
 }
 

@@ -70,6 +70,8 @@ pub(crate) struct Fleet {
     pds_server: FakeServer,
     toys: FakeServer,
     times: Times,
+    /// Variables of every process beside the usual ones.
+    pub(crate) extra: crate::process::Variables,
     dir: TempDir,
     started: AtomicUsize,
     _place: OwnedSemaphorePermit,
@@ -138,6 +140,7 @@ impl Fleet {
             pds_server,
             toys,
             times,
+            extra: vec![],
             dir,
             started,
             _place: place,

@@ -4,6 +4,7 @@
 //! The fakes are made to repeat secrets in their error answers, as a careless platform would. The search proves itself by
 //! what it must find: the post's text, and the bytes of what is stored sealed.
 
+mod consent;
 mod search;
 
 use self::search::{Haystack, dump, needles};
@@ -178,7 +179,8 @@ fn form(name: &str, field: &str, password: &str) -> Value {
 }
 
 async fn open() -> (Sweep, Process, Process) {
-    let fleet = Fleet::open().await;
+    let mut fleet = Fleet::open().await;
+    fleet.extra.push(consent::variable());
     let key = fleet.api_key().await;
     let (api, address) = fleet.api().await;
     let caller = Caller::of(&address, &key);
@@ -353,6 +355,9 @@ async fn no_planted_secret_is_in_any_log_dump_or_answer() {
     let (bluesky, toy) = connects(&mut sweep).await;
     let mut posts = publishes(&mut sweep, "bluesky", &bluesky).await;
     posts.extend(publishes(&mut sweep, "toy_blind", &toy).await);
+    let consented = consent::consents(&mut sweep).await;
+    sweep.plant_tokens(consented["id"].as_str().unwrap()).await;
+    posts.push(sweep.publish(&consented, "by consent", "published").await);
     posts.push(is_revoked(&mut sweep, &bluesky).await);
     shows(&mut sweep, &posts).await;
     worker.drain().await;

@@ -2,7 +2,7 @@
 //!
 //! Every field of a completing request counts as secret: none is repeated in an answer, an error or a log.
 
-use super::{AccountView, view};
+use super::{consent, view};
 use crate::{
     State,
     auth::{Caller, Writer},
@@ -16,6 +16,7 @@ use axum::{
     body::Body,
     extract::State as Shared,
     http::{HeaderMap, StatusCode},
+    response::{IntoResponse as _, Response},
 };
 use engine::{ConnectError, ConnectRequest};
 use publisher::{Class, Descriptor, Entered, Failure, Form, Warning, id::ProfileId};
@@ -57,21 +58,27 @@ pub(crate) async fn begin(
     body: Body,
 ) -> Result<Json<Begun>, Problem> {
     caller.require_org_wide()?;
-    let (platform, fields) = form(&state, &platform)?;
-    let descriptor = Descriptor::Credentials(fields);
+    let (platform, fields) = found(&state, &platform)?;
     let bytes = body::read(&state, &headers, body).await?;
     let form = if bytes.is_empty() {
         Map::new()
     } else {
         json::read::<Map<String, Value>>(&bytes)?.value
     };
-    profile(&state, &caller, form.get("profileId")).await?;
+    let profile = profile(&state, &caller, form.get("profileId")).await?;
     let unknown = form
         .keys()
         .filter(|name| !["profileId", "returnTo"].contains(&name.as_str()));
     let warnings = unknown
         .map(|name| unknown_field(&json::segment(name)))
         .collect();
+    let descriptor = if let Some(fields) = fields {
+        Descriptor::Credentials(fields)
+    } else {
+        let return_to = form.get("returnTo").and_then(Value::as_str);
+        let begun = consent::begin(&state, &caller, platform, profile, return_to).await?;
+        Descriptor::OAuth(begun)
+    };
     Ok(Json(Begun {
         platform,
         state: "live",
@@ -87,12 +94,16 @@ pub(crate) async fn complete(
     PathWord(platform): PathWord,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<AccountView>), Problem> {
+) -> Result<Response, Problem> {
     caller.require_org_wide()?;
-    let (platform, fields) = form(&state, &platform)?;
+    let (platform, fields) = found(&state, &platform)?;
     let bytes = body::read(&state, &headers, body).await?;
     let mut form = json::read::<Map<String, Value>>(&bytes)?.value;
     drop(bytes);
+    let Some(fields) = fields else {
+        let granted = consent::complete(&state, &caller, platform, form).await?;
+        return Ok(granted.into_response());
+    };
     let profile = profile(&state, &caller, form.remove("profileId").as_ref()).await?;
     let (entered, warnings) = entered(form, &fields)?;
     let ask = ConnectRequest {
@@ -116,17 +127,14 @@ pub(crate) async fn complete(
     } else {
         StatusCode::OK
     };
-    Ok((status, Json(view(connected.account, warnings))))
+    Ok((status, Json(view(connected.account, warnings))).into_response())
 }
 
-/// The platform's own id and its form. Errors: 400 for what is no platform, 403 for what is not enabled here.
-fn form(state: &State, platform: &str) -> Result<(&'static str, Form), Problem> {
+/// The platform's own id, and its form if it has one. Errors: 400 for what is no platform, 403 for what is not enabled here.
+fn found(state: &State, platform: &str) -> Result<(&'static str, Option<Form>), Problem> {
     let client = state.client();
-    if let (Some(connector), Some(form)) = (
-        client.registry().get(platform),
-        client.connect_form(platform),
-    ) {
-        return Ok((connector.platform, form));
+    if let Some(connector) = client.registry().get(platform) {
+        return Ok((connector.platform, connector.authorizer.form()));
     }
     if CONTRACT.contains(&platform) {
         let message = format!("{platform} is not enabled on this server.");
@@ -210,12 +218,18 @@ fn entered(form: Map<String, Value>, asked: &Form) -> Result<(Entered, Vec<Warni
     }
 }
 
-fn refused(error: ConnectError, platform: &str) -> Problem {
+pub(super) fn refused(error: ConnectError, platform: &str) -> Problem {
     match error {
         ConnectError::UnknownPlatform => {
             Problem::invalid(Violation::at("platform", "There is no such platform."))
         }
-        ConnectError::Refused(failure) => told(failure, platform),
+        ConnectError::Refused(failure) => consent::not_ready(failure, platform),
+        ConnectError::Consent(fault) => consent::fault(fault),
+        ConnectError::TooMany => {
+            let message = "The organisation has as many consents under way as it may: 100.";
+            let remedy = "Complete some, or wait ten minutes: they expire.";
+            Problem::invalid(Violation::at("connect.too_many", message).remedy(remedy))
+        }
         ConnectError::NoneGranted => {
             Problem::invalid(Violation::at("accounts", "No account was granted."))
         }
@@ -228,7 +242,7 @@ fn refused(error: ConnectError, platform: &str) -> Problem {
 }
 
 /// The platform's refusal, without its own words: they could repeat what was entered.
-fn told(failure: Failure, platform: &str) -> Problem {
+pub(super) fn told(failure: Failure, platform: &str) -> Problem {
     let (status, code) = match failure.class {
         Class::Rejected | Class::Duplicate => (StatusCode::BAD_REQUEST, Code::ValidationFailed),
         Class::AccountBlocked | Class::Unauthorized => {

@@ -1,5 +1,6 @@
 //! The API in this process, over a database of its own, with two fake platforms and, if wanted, a worker.
 
+use crate::platforms;
 use api::{ApiConfig, State};
 use axum::{Router, body::Body, http::Request};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -9,14 +10,14 @@ use engine::{
     RuntimeConfig, Stop,
 };
 use publisher::{
-    EgressAllow, Http, HttpConfig, Registry, Setup,
+    Http, Registry,
     fake::FakeServer,
     id::{ApiKeyId, OrgId, ProfileId},
-    toys::{self, ToyTimes},
+    toys::{ToyPlatform, ToyTimes},
 };
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use store::{Store, testing::TestDatabase};
 use tempfile::TempDir;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -100,7 +101,9 @@ pub(crate) struct App {
     vault: Vault,
     registry: Registry,
     library: Library,
-    _toys: FakeServer,
+    pub(crate) toys: FakeServer,
+    pub(crate) toy_platform: Arc<ToyPlatform>,
+    http: Http,
     _dir: TempDir,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -124,8 +127,10 @@ impl App {
         let pds = connector_bluesky::fake(vec![account]);
         let server = FakeServer::start(pds.clone(), None).await.unwrap();
         let times = ToyTimes::default();
-        let toy_server = toys::server(times, None).await.unwrap();
-        let registry = registry(&server, &toy_server, times);
+        let toy_platform = Arc::new(ToyPlatform::new(times));
+        let toy_server = FakeServer::start(toy_platform.clone(), None).await.unwrap();
+        let http = platforms::http(&[&server, &toy_server]);
+        let registry = platforms::registry(&http, &server, &toy_server, times);
         let vault =
             Vault::new(Keyring::parse(&format!("k1:{}", STANDARD.encode([7; 32]))).unwrap());
         let dir = tempfile::tempdir().unwrap();
@@ -172,7 +177,9 @@ impl App {
             vault,
             registry,
             library,
-            _toys: toy_server,
+            toys: toy_server,
+            toy_platform,
+            http,
             _dir: dir,
             tasks,
             stop,
@@ -282,6 +289,13 @@ impl App {
         .await
     }
 
+    /// Goes where a browser would; returns where it is sent on to.
+    pub(crate) async fn browse(&self, page: &str) -> String {
+        let answer = self.http.get(&page.parse().unwrap()).send().await.unwrap();
+        assert_eq!(answer.status, 302, "{answer:?}");
+        answer.header("location").unwrap().to_owned()
+    }
+
     /// Connects the account of the fake PDS and returns its id.
     pub(crate) async fn bluesky(&self) -> String {
         let form = json!({ "identifier": HANDLE, "appPassword": PASSWORD, "pdsUrl": self.server.url().as_str() });
@@ -370,25 +384,4 @@ pub(crate) fn png(bytes: usize) -> Vec<u8> {
         .unwrap();
     let missing = bytes.saturating_sub(pixel.len());
     [pixel, vec![0; missing]].concat()
-}
-
-fn registry(pds: &FakeServer, toys: &FakeServer, times: ToyTimes) -> Registry {
-    let egress_allow = vec![EgressAllow(pds.addr()), EgressAllow(toys.addr())];
-    let http = Http::new(HttpConfig {
-        egress_allow,
-        ..HttpConfig::default()
-    })
-    .unwrap();
-    let addresses = BTreeMap::from([
-        ("bluesky".to_owned(), pds.url()),
-        ("toys".to_owned(), toys.url()),
-    ]);
-    let setup = Setup {
-        addresses,
-        ..Setup::new(http)
-    };
-    let toys = toys::connectors(&setup, times).unwrap();
-    let bluesky = connector_bluesky::connector(&setup).unwrap();
-    toys.into_iter()
-        .fold(Registry::default().with(bluesky), Registry::with)
 }

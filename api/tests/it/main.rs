@@ -9,6 +9,8 @@ mod bad_input;
 #[cfg(test)]
 mod changes;
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
 mod database_away;
 #[cfg(test)]
 mod edge;
@@ -20,6 +22,8 @@ mod keys;
 mod media;
 #[cfg(test)]
 mod options;
+#[cfg(test)]
+mod platforms;
 #[cfg(test)]
 mod posts;
 #[cfg(test)]

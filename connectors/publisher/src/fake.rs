@@ -16,6 +16,7 @@ mod files;
 mod inject;
 mod journal;
 mod ledger;
+mod oauth;
 mod server;
 mod window;
 
@@ -24,6 +25,7 @@ pub use self::{
     faults::{Fault, Faults},
     journal::{Journal, Request},
     ledger::{Entry, Ledger},
+    oauth::{Decision, FakeApp, FakeOAuth, Holder, Rotation},
     server::FakeServer,
     window::{Standing, Window},
 };

@@ -27,6 +27,7 @@ pub mod id;
 #[cfg(feature = "image")]
 pub mod image;
 pub mod media;
+pub mod oauth;
 pub mod post;
 pub mod preflight;
 pub mod quota;

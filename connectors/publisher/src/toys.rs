@@ -9,16 +9,23 @@
 //!
 //! No toy knows an idempotency key, and none is forgiving: what is sent twice is public twice. All four share accounts,
 //! rotating refresh tokens, one [`fake::FakeServer`] and a documented window of posts that it enforces.
+//!
+//! A fifth, `toy_oauth`, publishes like `toy_list` and is connected on a consent page ([`consent_connector`]).
 
 mod answers;
 mod authorizer;
+mod consent;
 mod listing;
 mod preflight;
 mod server;
 mod state;
 mod steps;
+mod tokens;
 
-pub use self::server::ToyPlatform;
+pub use self::{
+    consent::{CONSENT_PLATFORM, consent_connector},
+    server::ToyPlatform,
+};
 
 use crate::{
     connector::{Connector, Habits, Pace, ReadBack, Setup, SetupError},
@@ -85,6 +92,14 @@ impl Default for ToyTimes {
 /// # Errors
 /// `setup.addresses` has no `toys`, or it cannot be a base address.
 pub fn connectors(setup: &Setup, times: ToyTimes) -> Result<Vec<Connector>, SetupError> {
+    let base = base(setup)?;
+    Ok(PLATFORMS
+        .map(|platform| connector(platform, setup, base, times))
+        .into())
+}
+
+/// The base address of the toys' fake server.
+fn base(setup: &Setup) -> Result<&Url, SetupError> {
     let remedy = "set the address `toys` to the base address of the toys' fake server";
     let problem = |problem: &str| SetupError {
         platform: "toys",
@@ -98,22 +113,17 @@ pub fn connectors(setup: &Setup, times: ToyTimes) -> Result<Vec<Connector>, Setu
     if base.cannot_be_a_base() {
         return Err(problem("the address named `toys` is no base address"));
     }
-    Ok(PLATFORMS
-        .map(|platform| connector(platform, setup, base, times))
-        .into())
+    Ok(base)
 }
 
+/// Requests per host and process: more than any test makes.
+const PACE: Pace = Pace {
+    requests: 5000,
+    per: Duration::from_secs(10),
+};
+
 fn connector(platform: &'static str, setup: &Setup, base: &Url, times: ToyTimes) -> Connector {
-    let pace = Pace {
-        requests: 5000,
-        per: Duration::from_secs(10),
-    };
-    let toy = Toy {
-        platform,
-        base: base.clone(),
-        http: setup.http.paced(pace),
-        times,
-    };
+    let toy = Toy::new(platform, setup, base, times);
     let publisher: Arc<dyn Publisher> = match platform {
         "toy_steps" => Arc::new(steps::Steps(toy.clone())),
         _ => Arc::new(listing::Listing(toy.clone())),
@@ -122,6 +132,7 @@ fn connector(platform: &'static str, setup: &Setup, base: &Url, times: ToyTimes)
         "toy_list" => ("Toy List", ReadBack::List),
         "toy_late" => ("Toy Late", ReadBack::List),
         "toy_steps" => ("Toy Steps", ReadBack::Handle),
+        CONSENT_PLATFORM => ("Toy OAuth", ReadBack::List),
         _ => ("Toy Blind", ReadBack::None),
     };
     Connector {
@@ -135,7 +146,7 @@ fn connector(platform: &'static str, setup: &Setup, base: &Url, times: ToyTimes)
             quiet: toy.quiet(),
             read_back,
             hosts_chosen_by_users: false,
-            pace,
+            pace: PACE,
             checkpoint_version: CHECKPOINT_VERSION,
             refresh_horizon: times.refresh_horizon,
             ..Habits::LEAST
@@ -187,6 +198,15 @@ struct Toy {
 }
 
 impl Toy {
+    fn new(platform: &'static str, setup: &Setup, base: &Url, times: ToyTimes) -> Self {
+        Self {
+            platform,
+            base: base.clone(),
+            http: setup.http.paced(PACE),
+            times,
+        }
+    }
+
     fn quiet(&self) -> Duration {
         if self.platform == "toy_late" {
             self.times.late_quiet

@@ -5,7 +5,7 @@ use crate::error::ConnectError;
 use crate::error::chain;
 use crate::settle::host_of_profile;
 use publisher::id::{AccountId, OrgId, ProfileId};
-use publisher::{Deadline, Entered, Form, Grant};
+use publisher::{Connector, Deadline, Entered, Grant};
 use secrecy::ExposeSecret as _;
 use store::{AccountRow, NewAccount, StoreError};
 use vault::{Owner, Purpose};
@@ -23,6 +23,14 @@ pub struct ConnectRequest<'a> {
     pub entered: Entered,
 }
 
+/// Where granted accounts go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Home {
+    pub(super) org: OrgId,
+    /// The profile of those that are new.
+    pub(super) profile: ProfileId,
+}
+
 /// An account that is connected.
 #[derive(Clone, Debug)]
 pub struct Connected {
@@ -33,28 +41,56 @@ pub struct Connected {
 }
 
 impl Client {
-    /// What a person must enter to connect an account of this platform; none if it is not served here, or has no form.
-    pub fn connect_form(&self, platform: &str) -> Option<Form> {
-        self.registry.get(platform)?.authorizer.form()
-    }
-
-    /// Completes a connection. A known account keeps its id and profile, and what was held for it goes on.
+    /// Completes a connection by form. A known account keeps its id and profile, and what was held for it goes on.
     pub async fn connect_account(
         &self,
         ask: ConnectRequest<'_>,
     ) -> Result<Connected, ConnectError> {
+        let home = Home {
+            org: ask.org,
+            profile: ask.profile,
+        };
+        let connected = self.complete(home, ask.platform, &ask.entered).await?;
+        // A form names one account.
+        connected
+            .into_iter()
+            .next()
+            .ok_or(ConnectError::NoneGranted)
+    }
+
+    /// Asks the platform, and stores every account that it grants. Errors: `NoneGranted` for none.
+    pub(super) async fn complete(
+        &self,
+        home: Home,
+        platform: &str,
+        entered: &Entered,
+    ) -> Result<Vec<Connected>, ConnectError> {
         let connector = self
             .registry
-            .get(ask.platform)
+            .get(platform)
             .ok_or(ConnectError::UnknownPlatform)?;
         let (_, now) = self.store.ping().await?;
         let deadline = Deadline::after(connector.habits.call_deadline);
         let grants = connector
             .authorizer
-            .complete(&ask.entered, now, deadline)
+            .complete(entered, now, deadline)
             .await?;
-        // A form names one account.
-        let grant = grants.into_iter().next().ok_or(ConnectError::NoneGranted)?;
+        if grants.is_empty() {
+            return Err(ConnectError::NoneGranted);
+        }
+        let mut connected = Vec::with_capacity(grants.len());
+        for grant in &grants {
+            connected.push(self.keep(home, connector, grant).await?);
+        }
+        Ok(connected)
+    }
+
+    async fn keep(
+        &self,
+        home: Home,
+        connector: &Connector,
+        grant: &Grant,
+    ) -> Result<Connected, ConnectError> {
         let host = if connector.habits.hosts_chosen_by_users {
             host_of_profile(&grant.profile)
         } else {
@@ -64,15 +100,15 @@ impl Client {
         for _ in 0..3 {
             let known = self
                 .store
-                .find_identity(ask.org, connector.platform, &grant.platform_account_id)
+                .find_identity(home.org, connector.platform, &grant.platform_account_id)
                 .await?;
             let id = known.unwrap_or_default();
             match self
-                .store_grant(&ask, connector.platform, id, &grant, host.as_deref())
+                .store_grant(home, connector.platform, id, grant, host.as_deref())
                 .await
             {
                 Ok(Some(created)) => {
-                    let account = self.store.get_account(ask.org, id, None).await?;
+                    let account = self.store.get_account(home.org, id, None).await?;
                     let account = account.ok_or(StoreError::Inconsistent {
                         table: "accounts",
                         column: "id",
@@ -94,7 +130,7 @@ impl Client {
 
     async fn store_grant(
         &self,
-        ask: &ConnectRequest<'_>,
+        home: Home,
         platform: &str,
         id: AccountId,
         grant: &Grant,
@@ -107,9 +143,9 @@ impl Client {
             Purpose::AccountToken,
         )?;
         let account = NewAccount {
-            org: ask.org,
+            org: home.org,
             id,
-            profile: ask.profile,
+            profile: home.profile,
             platform,
             platform_account_id: &grant.platform_account_id,
             display_name: grant.display_name.as_deref(),
@@ -118,6 +154,7 @@ impl Client {
             scopes: &grant.tokens.scopes,
             sealed_tokens: sealed.as_bytes(),
             token_expires_at: grant.tokens.expires_at,
+            renewable: grant.tokens.refresh.is_some(),
             host,
         };
         Ok(self.store.connect_account(account).await?)

@@ -41,6 +41,13 @@ pub(super) async fn run(
         );
         return Report::Failed(failure.remediation("connect the account again"));
     };
+    if tokens.refresh.is_none() {
+        let failure = Failure::account_blocked(
+            "account.token_ended",
+            "the platform gave nothing to renew this account's access with, and it has ended",
+        );
+        return Report::Failed(failure.remediation("connect the account again"));
+    }
     let account = Account {
         id: loaded.id,
         platform_account_id: loaded.platform_account_id.clone(),

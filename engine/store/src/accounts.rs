@@ -62,6 +62,8 @@ pub struct NewAccount<'a> {
     pub sealed_tokens: &'a [u8],
     /// When its access token ends.
     pub token_expires_at: Option<DateTime<Utc>>,
+    /// Whether its access token can be renewed without a person.
+    pub renewable: bool,
     /// Where users choose the host: its host.
     pub host: Option<&'a str>,
 }
@@ -108,6 +110,7 @@ impl Store {
             BucketId::new().uuid(),
             account.host,
             None::<DateTime<Utc>>,
+            account.renewable,
         )
         .fetch_optional(&self.ordinary)
         .await?;

@@ -12,6 +12,7 @@
 
 mod accounts;
 mod buckets;
+mod consents;
 mod console;
 mod dead_letters;
 mod error;
@@ -26,6 +27,7 @@ pub mod testing;
 
 pub use accounts::{AccountRow, NewAccount};
 pub use buckets::{BucketFilter, BucketRow, WorkerRow};
+pub use consents::{NewPendingConnect, PendingConnectRow};
 pub use console::{Broken, QueueRow};
 pub use dead_letters::{LetterFilter, LetterRow};
 pub use error::StoreError;

@@ -49,6 +49,28 @@ async fn an_attempt_that_panics_fails_alone_and_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_duplicate_that_names_the_first_post_is_the_receipt_of_an_unknown_send() {
+    let (shop, script) = Shop::scripted().await;
+    let account = shop.account("scripted", "ada").await;
+    let worker = shop.worker();
+    let batch = shop.accept(&account, "resend a").await;
+    let post = shop.result_in_time(batch, Duration::from_secs(10)).await;
+    assert_eq!(post.shown, "published", "{post:?}");
+    assert_eq!(shop.outcomes(post.id).await, ["unknown", "published"]);
+    assert_eq!(
+        (script.count("resent", "resend a"), shop.sent("resend a")),
+        (1, (1, 1))
+    );
+    let receipt = shop
+        .database
+        .ask("select receipt ->> 'uri' from posts where status = 'published'")
+        .await;
+    assert_eq!(receipt.as_deref(), Some("the first one"));
+    worker.drain().await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_attempt_that_always_panics_is_exhausted() {
     let (shop, script) = Shop::scripted().await;
     let account = shop.account("scripted", "ada").await;

@@ -138,6 +138,22 @@ impl Publisher for Scripted {
                     receipt: None,
                 })
             }
+            // It takes effect, and nobody hears of it.
+            "resend" if !step.is_resend() => {
+                self.send(&step, false).await?;
+                Err(Failure::ambiguous("scripted.unanswered", "no answer"))
+            }
+            // The platform recognises the repetition, or says only that there is one.
+            "resend" => {
+                let _permit = step.mark.set(checkpoint("sending")?).await?;
+                self.script.note("resent", text);
+                let known = Failure::duplicate("scripted.duplicate", "it is there already");
+                Err(if text.ends_with("unnamed") {
+                    known
+                } else {
+                    known.original(receipt("the first one"))
+                })
+            }
             // Part of it is public, then it waits.
             "part" if step.receipt.is_none() => {
                 self.send(&step, false).await?;
@@ -157,6 +173,10 @@ impl Publisher for Scripted {
 
     async fn verify(&self, step: Step<'_>) -> Result<Evidence, Failure> {
         self.script.note("verify", &step.post.text);
+        if step.post.text.starts_with("resend") && step.checkpoint.is_some() {
+            let until = std::time::Duration::from_mins(1);
+            return Ok(Evidence::ResendIsSafe { until });
+        }
         let (deadline, quiet) = (self.habits.call_deadline, self.habits.quiet);
         if step.settled_since_sent(deadline, quiet) {
             return Ok(Evidence::Absent);

@@ -57,7 +57,7 @@ impl Fleet {
     pub(crate) fn variables(&self) -> Variables {
         let text = |value: String| OsString::from(value);
         let egress = format!("{},{}", self.pds_server.addr(), self.toys.addr());
-        vec![
+        let mut variables: Variables = vec![
             ("DATABASE_URL", text(self.database.url.clone())),
             ("POSTRIDER_MASTER_KEY", text(format!("k1:{MASTER_KEY}"))),
             ("POSTRIDER_EGRESS_ALLOW", text(egress)),
@@ -73,7 +73,9 @@ impl Fleet {
             ("POSTRIDER_POLL_MS", "200".into()),
             ("POSTRIDER_DATABASE_CONNECTIONS", "3".into()),
             ("POSTRIDER_LOG", "trace".into()),
-        ]
+        ];
+        variables.extend(self.extra.iter().cloned());
+        variables
     }
 
     /// The same, with more, or with other values: the last one counts.

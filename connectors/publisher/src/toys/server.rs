@@ -1,14 +1,15 @@
 //! The toys' side of the wire.
 
 use super::{
-    PLATFORMS, ToyTimes,
+    CONSENT_PLATFORM, PLATFORMS, ToyTimes,
     state::{Refused, State},
+    tokens::{self, bearer},
 };
-use crate::fake::{Entry, FakeKit, FakePlatform, Window, too_many_requests};
+use crate::fake::{Entry, FakeApp, FakeKit, FakeOAuth, FakePlatform, Window, too_many_requests};
 use axum::{
     Json, Router,
     extract::{Path, Query, State as Shared},
-    http::{HeaderMap, Method, StatusCode, header::AUTHORIZATION},
+    http::{HeaderMap, Method, StatusCode},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -28,6 +29,7 @@ pub struct ToyPlatform {
     times: ToyTimes,
     state: Mutex<State>,
     window: Window,
+    pub(super) oauth: Arc<FakeOAuth>,
 }
 
 impl std::fmt::Debug for ToyPlatform {
@@ -41,11 +43,21 @@ impl std::fmt::Debug for ToyPlatform {
 impl ToyPlatform {
     /// Without any account: the first log-in of a name makes it.
     pub fn new(times: ToyTimes) -> Self {
+        Self::with_app(times, FakeApp::default())
+    }
+
+    /// The same, with this app on the consent page of `toy_oauth`; its access tokens live as long as the toys' own.
+    pub fn with_app(times: ToyTimes, app: FakeApp) -> Self {
+        let access_lives = times.token_lives;
         let window = Window::new(times.posts_max, times.posts_window);
         Self {
             times,
             state: Mutex::default(),
             window,
+            oauth: Arc::new(FakeOAuth::new(FakeApp {
+                access_lives,
+                ..app
+            })),
         }
     }
 
@@ -59,7 +71,12 @@ impl ToyPlatform {
         self.window.refused()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// The consent page of `toy_oauth`.
+    pub fn oauth(&self) -> &FakeOAuth {
+        &self.oauth
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -70,8 +87,7 @@ impl ToyPlatform {
         headers: &HeaderMap,
         now: DateTime<Utc>,
     ) -> Result<(), Box<Response>> {
-        self.state()
-            .admit(bearer(headers), account, now)
+        self.admit(platform, bearer(headers), account, now)
             .map_err(|r| Box::new(r.into_response()))?;
         if text.is_empty() || text.contains(FORBIDDEN) {
             return Err(Box::new(Refused(400, "forbidden_text").into_response()));
@@ -93,13 +109,16 @@ impl FakePlatform for ToyPlatform {
             .route("/toys/token", post(refresh))
             .route("/toys/revoke", post(revoke))
             .route("/toys/accounts/{account}", get(account).put(suspend));
-        for platform in ["toy_list", "toy_late"] {
+        for platform in ["toy_list", "toy_late", CONSENT_PLATFORM] {
             router = router.route(
                 &format!("/{platform}/{{account}}/posts"),
                 get(list).post(create),
             );
         }
+        let prefix = format!("/{CONSENT_PLATFORM}");
+        let consent = Arc::clone(&self.oauth).routes(&prefix, &kit);
         router
+            .route(&format!("{prefix}/me"), get(tokens::me))
             .route("/toy_blind/{account}/posts", post(create))
             .route("/toy_steps/{account}/containers", post(contain))
             .route("/toy_steps/{account}/containers/{id}", get(status))
@@ -111,6 +130,7 @@ impl FakePlatform for ToyPlatform {
                 platform: self,
                 kit,
             })
+            .merge(consent)
     }
 
     fn attempted(&self, method: &Method, path: &str, body: &[u8], kit: &FakeKit) -> Option<Entry> {
@@ -150,9 +170,9 @@ impl FakePlatform for ToyPlatform {
 }
 
 #[derive(Clone)]
-struct Toys {
-    platform: Arc<ToyPlatform>,
-    kit: FakeKit,
+pub(super) struct Toys {
+    pub(super) platform: Arc<ToyPlatform>,
+    pub(super) kit: FakeKit,
 }
 
 #[derive(Deserialize)]
@@ -186,14 +206,6 @@ impl IntoResponse for Refused {
         let status = StatusCode::from_u16(self.0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status, Json(json!({ "error": self.1 }))).into_response()
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get(AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .strip_prefix("Bearer ")
 }
 
 fn entry((platform, account, text): (&str, &str, &str), kit: &FakeKit) -> Entry {
@@ -338,8 +350,11 @@ async fn list(
 ) -> Response {
     let platform = uri.path().split('/').nth(1).unwrap_or_default();
     let now = toys.kit.clock.now();
+    let admitted = toys
+        .platform
+        .admit(platform, bearer(&headers), &account, now);
     let state = toys.platform.state();
-    match state.admit(bearer(&headers), &account, now) {
+    match admitted {
         Ok(()) => Json(state.list(platform, &account, query.since, now)).into_response(),
         Err(refused) => refused.into_response(),
     }

@@ -15,4 +15,10 @@ mod conformance;
 mod fake;
 #[cfg(test)]
 #[cfg(feature = "fake")]
+mod oauth;
+#[cfg(test)]
+#[cfg(feature = "fake")]
+mod provider;
+#[cfg(test)]
+#[cfg(feature = "fake")]
 mod toys;

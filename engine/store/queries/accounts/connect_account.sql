@@ -2,7 +2,7 @@
 --
 -- $1 org, $2 id (if new), $3 profile (if new), $4 platform, $5 platform_account_id, $6 display_name, $7 handle
 -- $8 profile_data jsonb, $9 scopes text[], $10 sealed bytea, $11 token_expires_at, $12 refresh bucket uuid (if new)
--- $13 host text or null, $14 now timestamptz or null
+-- $13 host text or null, $14 now timestamptz or null, $15 token_renewable
 --
 -- returns  the account's id, and whether it is new
 --
@@ -23,13 +23,14 @@ locked as materialized (
 ),
 stored as (
   insert into accounts as a (org, id, profile, platform, platform_account_id, display_name, handle, profile_data, scopes,
-                             sealed_tokens, token_expires_at)
-  select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+                             sealed_tokens, token_expires_at, token_renewable)
+  select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $15
    where (select count(*) from locked) >= 0
   on conflict on constraint accounts_identity do update
      set display_name = excluded.display_name, handle = excluded.handle, profile_data = excluded.profile_data,
          scopes = excluded.scopes, sealed_tokens = excluded.sealed_tokens,
          token_generation = a.token_generation + 1, token_expires_at = excluded.token_expires_at,
+         token_renewable = excluded.token_renewable,
          token_refreshed_at = null, status = 'active', status_reason = null, updated_at = (select t from clock)
    where a.id = $2
   returning a.id, a.created_at = a.updated_at and not exists (select from known) as created

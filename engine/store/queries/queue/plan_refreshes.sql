@@ -3,6 +3,8 @@
 -- $1 queue text, $2 horizon_ms bigint, $3 give_up_ms bigint, $4 room int, $5 now timestamptz or null
 --
 -- returns  how many were planned; single flight by jobs_single_flight
+-- A token that nobody can renew is left alone until it has ended: its refresh then finds that out, and the account's owner is
+-- asked for.
 -- Ids are made here, once, because the rows are: gen_random_uuid() is an id like any other to its readers.
 with clock as (
   select coalesce($5::timestamptz, clock_timestamp()) as t
@@ -11,7 +13,8 @@ due as materialized (
   select a.org, a.id
     from accounts a
    where a.platform = $1 and a.status = 'active'
-     and a.token_expires_at < (select t from clock) + $2::bigint * interval '1 millisecond'
+     and a.token_expires_at < (select t from clock)
+                              + case when a.token_renewable then $2::bigint else 0 end * interval '1 millisecond'
      and not exists (select from jobs j where j.org = a.org and j.kind = 'refresh' and j.subject = a.id)
      and coalesce(a.token_refreshed_at, '-infinity') < (select t from clock) - interval '1 minute'
    order by a.token_expires_at

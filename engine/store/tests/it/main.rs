@@ -9,6 +9,8 @@ mod claimers;
 #[cfg(test)]
 mod commits;
 #[cfg(test)]
+mod consents;
+#[cfg(test)]
 mod constraints;
 #[cfg(test)]
 mod crowd;

@@ -124,6 +124,7 @@ impl Shop {
             scopes: &[],
             sealed_tokens: b"sealed",
             token_expires_at: None,
+            renewable: true,
             host: Some("toys.example"),
         };
         self.store.connect_account(account).await.unwrap()

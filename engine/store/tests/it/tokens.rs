@@ -274,3 +274,25 @@ async fn refreshes_are_planned_once_for_tokens_that_end_soon() {
     );
     shop.close().await;
 }
+
+#[tokio::test]
+async fn a_token_that_only_a_person_can_renew_is_left_alone_until_it_has_ended() {
+    let shop = Shop::open().await;
+    let account = shop.account().await;
+    let ends = shop.at(60);
+    shop.database
+        .execute(&format!(
+            "update accounts set token_expires_at = '{ends}', token_renewable = false where id = '{account}'"
+        ))
+        .await;
+    let plan = async |at| {
+        let (horizon, give_up) = (Duration::from_mins(10), Duration::from_hours(1));
+        let planned = shop
+            .store
+            .plan_refreshes(QUEUE, horizon, give_up, 10, Some(shop.at(at)));
+        planned.await.unwrap()
+    };
+    assert_eq!(plan(59).await, 0);
+    assert_eq!(plan(61).await, 1);
+    shop.close().await;
+}

@@ -178,3 +178,67 @@ mod toy_steps {
 
     publisher::conformance!(subject);
 }
+
+mod toy_oauth {
+    use publisher::{
+        App, Class, Setup,
+        conformance::{Phase, Row, Subject},
+        toys::{self, CONSENT_PLATFORM, ToyPlatform, ToyTimes},
+    };
+    use serde_json::json;
+    use std::sync::Arc;
+
+    const CREATE: &str = "POST /toy_oauth/{account}/posts";
+    const TOKEN: &str = "POST /toy_oauth/token";
+
+    fn subject() -> Subject {
+        let fake = Arc::new(ToyPlatform::new(ToyTimes::default()));
+        let person = Arc::clone(&fake);
+        let connector = |setup: &Setup| toys::consent_connector(setup, ToyTimes::default());
+        let app = App {
+            client_id: "toy-app".to_owned(),
+            client_secret: Some("toy-app-secret".to_owned().into()),
+        };
+        let mut subject = super::toy(CONSENT_PLATFORM, CREATE, "GET /toy_oauth/{account}/posts");
+        subject.rows.retain(|row| row.phase == Phase::Publish);
+        subject
+            .unreachable
+            .retain(|(class, _)| *class != Class::OperatorBlocked);
+        let word = |phase, status, word: &str, class| {
+            Row::new(phase, TOKEN, status, json!({ "error": word }), class)
+        };
+        subject.rows.extend([
+            word(Phase::Connect, 400, "invalid_grant", Class::Rejected),
+            word(
+                Phase::Connect,
+                401,
+                "invalid_client",
+                Class::OperatorBlocked,
+            ),
+            word(Phase::Refresh, 400, "invalid_grant", Class::AccountBlocked),
+            word(
+                Phase::Refresh,
+                401,
+                "invalid_client",
+                Class::OperatorBlocked,
+            ),
+            word(
+                Phase::Refresh,
+                503,
+                "temporarily_unavailable",
+                Class::Transient,
+            ),
+        ]);
+        Subject {
+            refresh: TOKEN,
+            apps: vec![(CONSENT_PLATFORM, app)],
+            entered: Vec::new(),
+            revoke: Some(Arc::new(move || person.oauth().withdraw("ada"))),
+            connector: Arc::new(connector),
+            fake,
+            ..subject
+        }
+    }
+
+    publisher::conformance!(subject);
+}
