@@ -72,7 +72,10 @@ pub(in crate::conformance) async fn preflight_warns_of_what_would_be_ignored(
             )
         })?;
         for warning in &report.warnings {
-            named(bench.connector.platform, &warning.code)?;
+            // What nobody knows is called the same on every platform (`Post::read_options`).
+            if warning.code != "request.unknown_field" {
+                named(bench.connector.platform, &warning.code)?;
+            }
             ensure(!warning.message.is_empty(), || {
                 format!("{} says nothing", warning.code)
             })?;
