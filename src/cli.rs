@@ -4,6 +4,7 @@
 //! file's under `cmd/`.
 
 mod buckets;
+mod config;
 mod dead_letters;
 mod fake;
 mod keys;
@@ -14,6 +15,7 @@ mod vault;
 
 pub(crate) use self::{
     buckets::{BucketVerb, ListBuckets, PauseBucket, ResumeBucket, WhichBucket},
+    config::ConfigVerb,
     dead_letters::{DeadLetters, Discard, ListLetters, Redrive, ShowLetter},
     fake::{Fake, FakeBluesky},
     keys::{CreateKey, Keys, ListKeys, RevokeKey},
@@ -23,10 +25,11 @@ pub(crate) use self::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused in this state.
-Configuration comes from the environment; `postrider doctor` lists every variable.";
+Configuration: postrider.toml and the environment; `postrider config example` shows all of it.";
 
 /// The heading of what every verb takes, in `--help`.
 const EVERY_VERB: &str = "Options of every verb";
@@ -47,6 +50,9 @@ pub(crate) struct Global {
     /// Print one JSON document on stdout instead of text
     #[arg(long, global = true, help_heading = EVERY_VERB)]
     pub(crate) json: bool,
+    /// The configuration file; without it POSTRIDER_CONFIG, or ./postrider.toml if there is one
+    #[arg(long, global = true, help_heading = EVERY_VERB, value_name = "PATH")]
+    pub(crate) config: Option<PathBuf>,
     /// How log lines on stderr look; overrides POSTRIDER_LOG_FORMAT
     #[arg(long, global = true, help_heading = EVERY_VERB, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
@@ -63,6 +69,16 @@ pub(crate) enum LogFormat {
     Text,
     /// One object per line
     Json,
+}
+
+impl LogFormat {
+    /// As it is written.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -109,10 +125,13 @@ pub(crate) enum Command {
     /// List, pause and resume what waits for an account or a platform
     #[command(subcommand)]
     Buckets(BucketVerb),
+    /// Check the configuration; print an example, or the reference
+    #[command(subcommand)]
+    Config(ConfigVerb),
     /// Check configuration, database, schema, master keys, connectors and clock; changes nothing
     ///
-    /// With --json, prints `{"ok", "checks": [{"name", "ok", "message", "remedy"}], "config": [{"variable", "value",
-    /// "given"}]}`. Exits 1 if anything is wrong.
+    /// With --json, prints `{"ok", "checks": [{"name", "ok", "message", "remedy"}], "config": [{"key",
+    /// "variable", "value", "source"}]}`. Exits 1 if anything is wrong.
     Doctor(DoctorArgs),
     /// Run a fake platform, for demos and tests
     #[command(subcommand, hide = true)]

@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub(crate) mod buckets;
+pub(crate) mod config;
 pub(crate) mod dead_letters;
 pub(crate) mod doctor;
 pub(crate) mod fake;

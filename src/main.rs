@@ -50,8 +50,8 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<Exit> {
     let (config, problems) = match &cli.command {
         // Says what is wrong instead of refusing.
-        Command::Doctor(_) => Config::from_environment_as_it_is(),
-        command => (Config::from_environment(needs(command))?, Vec::new()),
+        Command::Doctor(_) | Command::Config(_) => Config::load_as_it_is(&cli.global),
+        command => (Config::load(&cli.global, needs(command))?, Vec::new()),
     };
     start_logging(&cli, &config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -69,13 +69,11 @@ fn start_logging(cli: &Cli, config: &Config) -> Result<(), Stop> {
         Command::Serve | Command::Api | Command::Worker | Command::Fake(_)
     );
     let default = if stays { "info" } else { "warn" };
-    let levels = cli
-        .global
-        .log
-        .as_deref()
-        .or(config.log.as_deref())
-        .unwrap_or(default);
-    telemetry::init(levels, cli.global.log_format.unwrap_or(config.log_format))
+    telemetry::init(config.log.as_deref().unwrap_or(default), config.log_format)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}. {}", warning.remedy);
+    }
+    Ok(())
 }
 
 async fn dispatch(cli: Cli, config: Config, problems: Vec<Problem>) -> anyhow::Result<Exit> {
@@ -92,6 +90,7 @@ async fn dispatch(cli: Cli, config: Config, problems: Vec<Problem>) -> anyhow::R
         Command::Vault(verb) => cmd::vault::run(&verb, &config, output).await,
         Command::Workers => cmd::workers::run(&config, output).await,
         Command::Buckets(verb) => cmd::buckets::run(&verb, &config, output).await,
+        Command::Config(verb) => cmd::config::run(verb, &config, problems, output),
         Command::Doctor(args) => cmd::doctor::run(&args, &config, problems, output).await,
         Command::Fake(fake) => cmd::fake::run(&fake, output).await,
     }
@@ -104,6 +103,7 @@ fn needs(command: &Command) -> Needs {
         | Command::Api
         | Command::Worker
         | Command::Vault(_)
+        | Command::Config(_)
         | Command::Doctor(_) => Needs::DatabaseAndMasterKey,
         Command::Migrate
         | Command::Demo(_)

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::DoctorArgs,
-    config::{Config, Problem, Setting},
+    config::{Config, Effective, Problem},
     exit::{Exit, told},
     output::{Output, relative, verdict},
     wiring::{self, Part},
@@ -50,7 +50,7 @@ impl Check {
 struct Report {
     ok: bool,
     checks: Vec<Check>,
-    config: Vec<Setting>,
+    config: Vec<Effective>,
 }
 
 /// Runs all checks; exits 1 if one of them fails.
@@ -60,7 +60,7 @@ pub(crate) async fn run(
     problems: Vec<Problem>,
     output: Output,
 ) -> anyhow::Result<Exit> {
-    let mut checks = vec![configuration(problems)];
+    let mut checks = vec![configuration(config.file(), config.warnings(), problems)];
     checks.push(connectors(wiring::registry(config)));
     if config.database_url.is_some() {
         let store = wiring::store(config, Part::Command)?;
@@ -70,7 +70,7 @@ pub(crate) async fn run(
     let report = Report {
         ok: checks.iter().all(|check| check.ok),
         checks,
-        config: config.settings(),
+        config: config.effective().to_vec(),
     };
     let exit = if report.ok { Exit::Done } else { Exit::Failed };
     if output.is_json() {
@@ -82,14 +82,8 @@ pub(crate) async fn run(
 }
 
 fn print(report: &Report, output: Output) -> anyhow::Result<()> {
-    for Setting {
-        variable,
-        value,
-        given,
-    } in &report.config
-    {
-        let from = if *given { "" } else { "  (default)" };
-        output.faint(format_args!("{variable}={value}{from}"))?;
+    for setting in &report.config {
+        output.faint(setting)?;
     }
     output.line("")?;
     for check in &report.checks {
@@ -108,14 +102,20 @@ fn print(report: &Report, output: Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn configuration(problems: Vec<Problem>) -> Check {
+fn configuration(file: Option<&str>, warnings: &[Problem], problems: Vec<Problem>) -> Check {
     if problems.is_empty() {
-        return Check::good("configuration", "every variable can be used");
+        let mut told = vec![file.map_or_else(
+            || "the environment can be used".to_owned(),
+            |file| format!("{file} and the environment can be used"),
+        )];
+        told.extend(
+            warnings
+                .iter()
+                .map(|warning| format!("{warning}. {}", warning.remedy)),
+        );
+        return Check::good("configuration", told.join("; "));
     }
-    let rules: Vec<String> = problems
-        .iter()
-        .map(|problem| format!("{}: {}", problem.variable, problem.rule))
-        .collect();
+    let rules: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let remedies: Vec<String> = problems.into_iter().map(|problem| problem.remedy).collect();
     Check::bad("configuration", rules.join("; "), remedies.join("\n"))
 }
@@ -323,6 +323,7 @@ async fn invariants(store: &Store) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Source;
 
     #[test]
     fn clocks_that_differ_are_reported() {
@@ -339,12 +340,13 @@ mod tests {
 
     #[test]
     fn every_problem_of_the_configuration_comes_with_its_remedy() {
-        let problem = |variable| Problem {
-            variable,
+        let problem = |variable: &str| Problem {
+            key: None,
+            source: Source::Variable(variable.to_owned()),
             rule: "no".to_owned(),
             remedy: format!("set {variable}"),
         };
-        let check = configuration(vec![problem("A"), problem("B")]);
+        let check = configuration(None, &[], vec![problem("A"), problem("B")]);
         assert_eq!(check.message, "A: no; B: no");
         assert_eq!(check.remedy.as_deref(), Some("set A\nset B"));
     }

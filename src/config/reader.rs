@@ -1,153 +1,219 @@
-//! Reading variables one by one and collecting what is wrong with all of them.
+//! Reads the settings one by one from their layers, and collects what is wrong with all of them.
+//!
+//! A flag wins over the environment, the environment over the file, the file over the default. What is overridden is still
+//! checked: a mistake in the file is a mistake, whoever overrides it.
 
-use serde::Serialize;
-use std::{collections::BTreeSet, ffi::OsString, fmt, ops::RangeInclusive, time::Duration};
+use super::{
+    InEffect,
+    file::{Document, Entry, text_of},
+    nearest::nearest,
+    problem::{Effective, Problem, Source},
+    setting::{About, Form, Setting, Unset},
+};
+use std::{ffi::OsString, path::Path};
 
-/// What is wrong with one variable. Never repeats the value of a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Problem {
-    /// Which one.
-    pub(crate) variable: &'static str,
-    /// What rule it breaks.
-    pub(crate) rule: String,
-    /// What to do.
-    pub(crate) remedy: String,
+/// What our own variables begin with.
+const PREFIX: &str = "POSTRIDER_";
+
+/// What the command line says about a setting: its variable, the flag, the value.
+pub(super) type Flag = (&'static str, &'static str, String);
+
+/// The environment of a process.
+pub(super) struct Environment<'a> {
+    /// A variable's value.
+    pub(super) value: &'a dyn Fn(&str) -> Option<OsString>,
+    /// The names of all of them.
+    pub(super) names: Vec<String>,
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: {}\n  remedy: {}",
-            self.variable, self.rule, self.remedy
-        )
-    }
+/// From where settings are read.
+pub(super) struct Layers<'a> {
+    pub(super) flags: Vec<Flag>,
+    pub(super) environment: Environment<'a>,
+    pub(super) file: Document,
 }
 
-/// Everything that is wrong with the configuration.
-#[derive(Debug)]
-pub(crate) struct Problems(pub(crate) Vec<Problem>);
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        write!(f, "the configuration cannot be used\n{}", lines.join("\n"))
-    }
-}
-
-impl std::error::Error for Problems {}
-
-/// Reads variables; what cannot be read is noted and counts as not set.
+/// Reads settings; what cannot be read is noted and counts as not set.
 pub(super) struct Reader<'a> {
-    environment: &'a dyn Fn(&str) -> Option<OsString>,
-    given: BTreeSet<&'static str>,
+    layers: Layers<'a>,
+    effective: Vec<Effective>,
     problems: Vec<Problem>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(environment: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
+    pub(super) fn new(mut layers: Layers<'a>) -> Self {
+        let problems = std::mem::take(&mut layers.file.problems);
         Self {
-            environment,
-            given: BTreeSet::new(),
-            problems: Vec::new(),
+            layers,
+            effective: Vec::new(),
+            problems,
         }
+    }
+
+    /// The value of the highest layer that has one.
+    pub(super) fn value<T>(&mut self, setting: &Setting<T>) -> T {
+        let about = &setting.about;
+        let mut chosen = None;
+        for Entry { text, source } in self.said(about) {
+            match (setting.parse)(&about.form, &text) {
+                Ok(value) if chosen.is_none() => chosen = Some((value, source)),
+                Ok(_) => {}
+                Err(rule) => self.problem(about, source, rule, about.remedy()),
+            }
+        }
+        let (value, source) = chosen.unwrap_or_else(|| (setting.fallback(), Source::Default));
+        let shown = match (about.unset, &source) {
+            (Unset::None { means, .. }, Source::Default) => format!("({means})"),
+            _ => (setting.show)(&value),
+        };
+        self.effective.push(Effective {
+            key: about.key,
+            variable: about.variable,
+            value: shown,
+            source,
+        });
+        value
+    }
+
+    /// What each layer says, the highest first.
+    fn said(&mut self, about: &About) -> Vec<Entry> {
+        let flags = self.layers.flags.iter();
+        let flag = flags
+            .filter(|(variable, ..)| *variable == about.variable)
+            .map(|(_, flag, text)| Entry {
+                text: text.clone(),
+                source: Source::Flag(flag),
+            })
+            .next();
+        let variable = self.variable(about, about.variable);
+        let mut said: Vec<Entry> = flag.into_iter().chain(variable).collect();
+        match about.file_names() {
+            None => {
+                let entry = about.key.and_then(|key| self.layers.file.entries.get(key));
+                said.extend(entry.cloned());
+            }
+            Some((key, variable)) => self.secret_files(about, key, &variable, &mut said),
+        }
+        said
     }
 
     /// A variable's text; none if it is not set or blank, which are the same.
-    pub(super) fn text(&mut self, variable: &'static str) -> Option<String> {
-        let value = (self.environment)(variable)?;
+    fn variable(&mut self, about: &About, name: &str) -> Option<Entry> {
+        let value = (self.layers.environment.value)(name)?;
+        let source = Source::Variable(name.to_owned());
         let Ok(text) = value.into_string() else {
-            self.problem(variable, "it is not UTF-8", "write it in UTF-8");
+            self.problem(about, source, "it is not UTF-8", "write it in UTF-8");
             return None;
         };
         let text = text.trim();
-        if text.is_empty() {
-            return None;
-        }
-        self.given.insert(variable);
-        Some(text.to_owned())
+        (!text.is_empty()).then(|| Entry {
+            text: text.to_owned(),
+            source,
+        })
     }
 
-    /// A variable's value.
-    pub(super) fn parsed<T>(
+    /// A secret that lies in a file of its own, which the environment or the configuration file names.
+    fn secret_files(
         &mut self,
-        variable: &'static str,
-        remedy: &str,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let text = self.text(variable)?;
-        match parse(&text) {
-            Ok(value) => Some(value),
-            Err(rule) => {
-                self.problem(variable, rule, remedy);
-                None
+        about: &About,
+        key: Option<String>,
+        variable: &str,
+        said: &mut Vec<Entry>,
+    ) {
+        let by_variable = self.variable(about, variable);
+        if by_variable.is_some() && !said.is_empty() {
+            let rule = format!("{} is set, too", about.variable);
+            let remedy = "unset one of the two";
+            self.problem(about, Source::Variable(variable.to_owned()), rule, remedy);
+        }
+        let by_key = key.and_then(|key| self.layers.file.entries.get(&key).cloned());
+        for Entry { text, source } in by_variable.into_iter().chain(by_key) {
+            let remedy = "name a readable file that holds the secret and nothing else";
+            match text_of(Path::new(&text)) {
+                Ok(secret) if secret.trim().is_empty() => {
+                    self.problem(about, source, format!("{text} is empty"), remedy);
+                }
+                Ok(secret) => said.push(Entry {
+                    text: secret.trim().to_owned(),
+                    source,
+                }),
+                Err((_, rule)) => self.problem(about, source, format!("{text}: {rule}"), remedy),
             }
         }
     }
 
-    /// A variable's whole number, within its bounds.
-    fn number(
+    fn problem(
         &mut self,
-        variable: &'static str,
-        default: u64,
-        bounds: RangeInclusive<u64>,
-        unit: &str,
-    ) -> u64 {
-        let (least, most) = (*bounds.start(), *bounds.end());
-        let remedy =
-            format!("write a whole number from {least} to {most}, or leave it out for {default}");
-        let parse = |text: &str| match text.parse() {
-            Ok(number) if bounds.contains(&number) => Ok(number),
-            Ok(number) => Err(format!(
-                "{number} {unit} is out of bounds: {least} to {most} are allowed"
-            )),
-            Err(_) => Err(format!("`{text}` is no whole number of {unit}")),
-        };
-        self.parsed(variable, &remedy, parse).unwrap_or(default)
-    }
-
-    /// The same, in the type in which it is used.
-    pub(super) fn count(
-        &mut self,
-        variable: &'static str,
-        default: u32,
-        bounds: RangeInclusive<u64>,
-        unit: &str,
-    ) -> u32 {
-        let number = self.number(variable, default.into(), bounds, unit);
-        u32::try_from(number).unwrap_or(default)
-    }
-
-    /// A time in milliseconds.
-    pub(super) fn millis(
-        &mut self,
-        variable: &'static str,
-        default: u64,
-        bounds: RangeInclusive<u64>,
-    ) -> Duration {
-        Duration::from_millis(self.number(variable, default, bounds, "milliseconds"))
-    }
-
-    pub(super) fn problem(
-        &mut self,
-        variable: &'static str,
+        about: &About,
+        source: Source,
         rule: impl Into<String>,
         remedy: impl Into<String>,
     ) {
         self.problems.push(Problem {
-            variable,
+            key: about.key.map(str::to_owned),
+            source,
             rule: rule.into(),
             remedy: remedy.into(),
         });
     }
 
-    pub(super) fn has_problem_with(&self, variable: &str) -> bool {
-        self.problems
-            .iter()
-            .any(|problem| problem.variable == variable)
+    pub(super) fn finish(self) -> (InEffect, Vec<Problem>) {
+        let warnings = self.layers.environment.unread();
+        let in_effect = InEffect {
+            effective: self.effective,
+            warnings,
+            file: self.layers.file.name,
+        };
+        (in_effect, self.problems)
     }
+}
 
-    pub(super) fn finish(self) -> (BTreeSet<&'static str>, Vec<Problem>) {
-        (self.given, self.problems)
+impl Environment<'_> {
+    /// Variables with our prefix that nobody reads, because of a typing error perhaps.
+    fn unread(&self) -> Vec<Problem> {
+        let known: Vec<String> = super::variables().collect();
+        let stray = self.names.iter().filter(|name| {
+            name.starts_with(PREFIX) && !known.contains(name) && !is_of_a_service(name)
+        });
+        let warning = |name: &String| Problem {
+            key: None,
+            source: Source::Variable(name.clone()),
+            rule: "nobody reads this variable".to_owned(),
+            remedy: match nearest(bare(name), known.iter().map(|known| bare(known))) {
+                Some(near) => format!("did you mean {PREFIX}{near}? Else unset it"),
+                None => "unset it".to_owned(),
+            },
+        };
+        stray.map(warning).collect()
     }
+}
+
+/// A variable's name behind our prefix.
+fn bare(name: &str) -> &str {
+    name.strip_prefix(PREFIX).unwrap_or(name)
+}
+
+/// Whether an orchestrator made this variable for a service of our name: `POSTRIDER_PORT_8080_TCP`, `POSTRIDER_SERVICE_HOST`.
+fn is_of_a_service(name: &str) -> bool {
+    ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"]
+        .iter()
+        .any(|part| {
+            name.find(part).is_some_and(|at| {
+                let rest = &name[at + part.len()..];
+                rest.is_empty() || rest.starts_with('_')
+            })
+        })
+}
+
+/// What is said when a secret is needed and nobody says it.
+pub(super) fn missing(about: &About) -> Option<Problem> {
+    let Form::Secret { missing, .. } = about.form else {
+        return None;
+    };
+    Some(Problem {
+        key: about.key.map(str::to_owned),
+        source: Source::Variable(about.variable.to_owned()),
+        rule: missing.to_owned(),
+        remedy: about.remedy(),
+    })
 }

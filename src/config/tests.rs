@@ -1,25 +1,52 @@
-//! What the configuration accepts, refuses and shows.
-
 use super::*;
+use crate::cli::LogFormat;
+use std::{collections::BTreeMap, time::Duration};
+
+mod file;
+mod pages;
 
 const KEY: &str = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-fn read(variables: &[(&str, &str)], needs: Needs) -> (Config, Vec<Problem>) {
-    let variables: Vec<(String, String)> = variables
+/// Reads an environment under flags and a file's text.
+fn read_layers(
+    flags: Vec<Flag>,
+    variables: &[(&str, &str)],
+    file: Document,
+    needs: Needs,
+) -> (Config, Vec<Problem>) {
+    let variables: BTreeMap<String, OsString> = variables
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .map(|(name, value)| ((*name).to_owned(), value.into()))
         .collect();
-    let environment = move |name: &str| {
+    let known: Vec<String> = super::variables().collect();
+    let value = |name: &str| {
         assert!(
-            VARIABLES.contains(&name),
-            "{name} is read and not in VARIABLES"
+            known.iter().any(|known| known == name),
+            "{name} is read and not known"
         );
-        variables
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| OsString::from(value))
+        variables.get(name).cloned()
     };
-    Config::read(&environment, needs)
+    let layers = Layers {
+        flags,
+        environment: Environment {
+            value: &value,
+            names: variables.keys().cloned().collect(),
+        },
+        file,
+    };
+    Config::read(layers, needs)
+}
+
+fn read(variables: &[(&str, &str)], needs: Needs) -> (Config, Vec<Problem>) {
+    read_layers(vec![], variables, Document::default(), needs)
+}
+
+/// What a setting is, and from where.
+fn effective<'a>(config: &'a Config, variable: &str) -> (&'a str, String) {
+    let found = config.effective().iter();
+    let mut found = found.filter(|one| one.variable == variable);
+    let one = found.next().unwrap();
+    (&one.value, one.source.to_string())
 }
 
 #[test]
@@ -31,6 +58,11 @@ fn defaults_are_enough_where_nothing_is_needed() {
         (config.slots, config.lease, config.wait),
         (64, Duration::from_mins(1), Duration::from_secs(25))
     );
+}
+
+#[test]
+fn every_default_can_be_read() {
+    assert_eq!(settings::every_default().len(), ALL.len());
 }
 
 #[test]
@@ -57,7 +89,10 @@ fn all_problems_are_reported_at_once_with_rule_and_remedy() {
         ("POSTGRES_PID", "one"),
     ];
     let (_, problems) = read(&wrong, Needs::DatabaseAndMasterKey);
-    let mut named: Vec<&str> = problems.iter().map(|problem| problem.variable).collect();
+    let mut named: Vec<String> = problems
+        .iter()
+        .map(|problem| problem.source.to_string())
+        .collect();
     named.sort_unstable();
     let mut expected = wrong.map(|(name, _)| name);
     expected.sort_unstable();
@@ -104,7 +139,7 @@ fn no_secret_is_shown() {
     ];
     let (config, problems) = read(&given, Needs::DatabaseAndMasterKey);
     assert_eq!(problems, []);
-    let shown = format!("{config}\n{config:?}\n{:?}", config.settings());
+    let shown = format!("{config:?}\n{:?}", config.effective());
     assert!(
         !shown.contains("hunter2") && !shown.contains("AAECAw"),
         "{shown}"
@@ -129,22 +164,75 @@ fn no_problem_repeats_a_secret() {
 }
 
 #[test]
-fn every_variable_is_shown_with_whether_it_was_given() {
+fn every_setting_is_shown_once_with_its_source() {
     let (config, _) = read(&[("POSTRIDER_SLOTS", "7")], Needs::Nothing);
-    let settings = config.settings();
+    let shown: Vec<&str> = config.effective().iter().map(|one| one.variable).collect();
+    let declared: Vec<&str> = ALL.iter().map(|about| about.variable).collect();
+    assert_eq!(shown, declared);
     assert_eq!(
-        settings
-            .iter()
-            .map(|setting| setting.variable)
-            .collect::<Vec<_>>(),
-        VARIABLES
+        effective(&config, "POSTRIDER_SLOTS"),
+        ("7", "POSTRIDER_SLOTS".to_owned())
     );
-    let slots = settings
+    let others = config.effective().iter();
+    let others = others.filter(|one| one.source != Source::Default);
+    assert_eq!(others.count(), 1);
+}
+
+#[test]
+fn no_two_settings_share_a_name() {
+    let mut names: Vec<String> = variables().collect();
+    names.extend(ALL.iter().filter_map(|about| about.key.map(str::to_owned)));
+    names.extend(ALL.iter().filter_map(|about| about.file_names()?.0));
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all);
+}
+
+#[test]
+fn a_flag_wins_over_the_environment() {
+    let flags = vec![
+        ("POSTRIDER_LOG", "--log", "debug".to_owned()),
+        ("POSTRIDER_LOG_FORMAT", "--log-format", "json".to_owned()),
+    ];
+    let (config, problems) = read_layers(
+        flags,
+        &[("POSTRIDER_LOG", "warn"), ("POSTRIDER_LOG_FORMAT", "text")],
+        Document::default(),
+        Needs::Nothing,
+    );
+    assert_eq!(problems, []);
+    assert_eq!(config.log.as_deref(), Some("debug"));
+    assert_eq!(config.log_format, LogFormat::Json);
+    assert_eq!(
+        effective(&config, "POSTRIDER_LOG"),
+        ("debug", "--log".to_owned())
+    );
+}
+
+#[test]
+fn a_variable_that_nobody_reads_is_warned_of() {
+    let stray = [
+        ("POSTRIDER_SLOT", "3"),
+        ("POSTRIDER_COLOUR", "red"),
+        ("POSTRIDER_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+        ("POSTRIDER_SERVICE_HOST", "10.0.0.1"),
+        ("PATH", "/bin"),
+    ];
+    let (config, problems) = read(&stray, Needs::Nothing);
+    assert_eq!(problems, []);
+    let told: Vec<String> = config
+        .warnings()
         .iter()
-        .find(|setting| setting.variable == "POSTRIDER_SLOTS")
-        .unwrap();
-    assert_eq!((slots.value.as_str(), slots.given), ("7", true));
-    assert_eq!(settings.iter().filter(|setting| setting.given).count(), 1);
+        .map(|warning| format!("{warning}. {}", warning.remedy))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "POSTRIDER_COLOUR: nobody reads this variable. unset it",
+            "POSTRIDER_SLOT: nobody reads this variable. did you mean POSTRIDER_SLOTS? Else unset it",
+        ]
+    );
 }
 
 #[test]
@@ -172,7 +260,7 @@ fn a_fault_kills_parks_or_stops() {
         .fault;
     assert_eq!(stop, Some(Fault::Stop("mark.after".to_owned())));
     let (_, problems) = read(&[("POSTRIDER_FAULT", "mark.after:rest")], Needs::Nothing);
-    assert_eq!(problems[0].variable, "POSTRIDER_FAULT");
+    assert_eq!(problems[0].source.to_string(), "POSTRIDER_FAULT");
     let (config, problems) = read(
         &[
             ("POSTRIDER_FAULT", "mark.after:park"),
@@ -189,7 +277,7 @@ fn a_fault_kills_parks_or_stops() {
         })
     );
     let (_, problems) = read(&[("POSTRIDER_FAULT", "mark.after:park")], Needs::Nothing);
-    assert_eq!(problems[0].variable, "POSTRIDER_FAULT_FILE");
+    assert_eq!(problems[0].source.to_string(), "POSTRIDER_FAULT_FILE");
 }
 
 #[test]

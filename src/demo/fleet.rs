@@ -5,7 +5,7 @@
 
 use super::state::{Pids, State};
 use crate::{
-    config::{Config, VARIABLES},
+    config::{Config, NO_FILE, variables},
     exit::Stop,
 };
 use anyhow::Context as _;
@@ -186,10 +186,11 @@ impl Fleet {
     /// Nothing of the caller's own configuration reaches the processes but the database.
     fn program_with_environment(&self) -> Command {
         let mut command = Command::new(&self.program);
-        for variable in VARIABLES.into_iter().filter(|variable| *variable != "USER") {
+        for variable in variables().filter(|variable| variable != "USER") {
             command.env_remove(variable);
         }
         command
+            .env(NO_FILE.0, NO_FILE.1)
             .env("DATABASE_URL", self.database_url.expose_secret())
             .env("POSTRIDER_MASTER_KEY", self.master_key.expose_secret())
             .env("POSTRIDER_DATA_DIR", &self.data_dir)

@@ -10,6 +10,7 @@ mod caller;
 mod cluster;
 #[cfg(test)]
 mod database_restarts;
+mod configuration;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
