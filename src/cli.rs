@@ -86,15 +86,15 @@ pub(crate) enum Command {
     /// Run API and worker in one process; migrates at the start
     ///
     /// Waits for a database that is away; GET /ready says so. The first SIGTERM or SIGINT drains, the second ends at once.
-    /// With --json, prints `{"listening": "<address>", "pid": n}` once it listens.
+    /// With --json, prints `{"listening": "<address>", "pid": n, "metrics": "<address>" or null}` once it listens.
     Serve,
     /// Run the API alone; the schema must be there (postrider migrate)
     ///
-    /// With --json, prints `{"listening": "<address>", "pid": n}` once it listens.
+    /// With --json, prints `{"listening": "<address>", "pid": n, "metrics": "<address>" or null}` once it listens.
     Api,
     /// Run a worker alone; the schema must be there (postrider migrate)
     ///
-    /// With --json, prints `{"worker": "<host>/<pid>", "pid": n}` once the database is ready.
+    /// With --json, prints `{"worker": "<host>/<pid>", "pid": n, "metrics": "<address>" or null}` once the database is ready.
     Worker,
     /// Bring the schema up to this build's
     ///

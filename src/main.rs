@@ -11,6 +11,7 @@ mod demo;
 mod exit;
 mod fault;
 mod output;
+mod scrape;
 mod server;
 mod shutdown;
 mod startup;

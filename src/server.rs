@@ -33,14 +33,14 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// After the drain's deadline, so that answers that were given on time get out.
 const LAST_BYTES: Duration = Duration::from_millis(250);
 
-/// Takes the address, without answering yet. Errors: it is taken, or not ours.
-pub(crate) fn bind(listen: SocketAddr) -> Result<TcpListener, Stop> {
+/// Takes the address that a variable names, without answering yet. Errors: it is taken, or not ours.
+pub(crate) fn bind(listen: SocketAddr, variable: &str) -> Result<TcpListener, Stop> {
     let bound = TcpListener::bind(listen)
         .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
     bound.map_err(|e| {
         Stop::failed(
             format!("cannot listen on {listen}: {e}"),
-            "end the program that has this address, or choose another: export POSTRIDER_LISTEN=127.0.0.1:8081",
+            format!("end the program that has this address, or choose another: export {variable}=127.0.0.1:0 takes a free one"),
         )
     })
 }
@@ -193,7 +193,7 @@ mod tests {
             wait.notified().await;
             "answered"
         });
-        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = bind("127.0.0.1:0".parse().unwrap(), "X").unwrap();
         let address = listener.local_addr().unwrap();
         let (tracker, shutdown) = (TaskTracker::new(), Shutdown::default());
         let serving = {

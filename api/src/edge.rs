@@ -11,7 +11,9 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use futures_util::FutureExt as _;
+use publisher::measure;
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -65,9 +67,11 @@ pub(crate) async fn serve(
     let route = request
         .extensions()
         .get::<MatchedPath>()
-        .map_or("(none)", MatchedPath::as_str);
-    let span =
-        tracing::info_span!("http.request", method = %request.method(), route, request.id = %id.0);
+        .map_or("(none)", MatchedPath::as_str)
+        .to_owned();
+    let method = known_method(request.method());
+    let span = tracing::info_span!("http.request", method, route, request.id = %id.0);
+    let asked = Instant::now();
     let handled = AssertUnwindSafe(next.run(request))
         .catch_unwind()
         .instrument(span.clone())
@@ -78,12 +82,28 @@ pub(crate) async fn serve(
     });
     let mut response = in_envelope(answered, &id, &state.config().docs_url);
     span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
+    measure::HTTP_REQUESTS.add([method, &route, response.status().as_str()], 1);
+    measure::HTTP_REQUEST.observe([&route], asked.elapsed().as_secs_f64());
     let headers = response.headers_mut();
     headers.insert(X_RATELIMIT_LIMIT.clone(), HeaderValue::from_static(limit));
     if let Ok(id) = HeaderValue::from_str(&id.0) {
         headers.insert(X_REQUEST_ID.clone(), id);
     }
     response
+}
+
+/// A method in a bounded set of words: a client may invent any.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "(other)",
+    }
 }
 
 /// The answer to a path that no route has.

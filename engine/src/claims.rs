@@ -9,6 +9,7 @@ use crate::backend::{Claim, Finished, Slot};
 use crate::backoff::scramble;
 use crate::error::chain;
 use crate::leases::Leases;
+use crate::telemetry;
 use publisher::id::{AccountId, LeaseId, OrgId, PostId, WorkerId};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use store::{Store, StoreError};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// How often jobs past their deadline are looked for that no ordinary claim reaches.
 const OVERDUE_EVERY: Duration = Duration::from_secs(2);
@@ -171,6 +173,7 @@ impl Claimer {
         let claims = self
             .store
             .claim(ask)
+            .instrument(telemetry::claim(&self.queue, room))
             .await
             .map_err(|error| lost.note(ask.lease_id, error))?;
         let full = claims.jobs.len() >= room;
@@ -221,6 +224,7 @@ impl Claimer {
             }
         };
         tracing::debug!(queue = self.queue, jobs = jobs.len(), "claimed");
+        telemetry::claimed(&self.queue, &jobs);
         // All at once, before the first can be settled: a lease is finished when its last job is.
         for claimed in &jobs {
             self.leases.open(claimed.lease);

@@ -5,7 +5,7 @@
 
 use crate::error::chain;
 use crate::settle::settlement_of_expired;
-use publisher::Registry;
+use publisher::{Registry, measure};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +91,8 @@ impl Keeper {
                     .store
                     .plan_refreshes(connector.platform, horizon, REFRESH_GIVE_UP, PLAN_MAX, None)
                     .await?;
+                let queued = u64::try_from(planned).unwrap_or_default();
+                measure::REFRESHES_PLANNED.add([connector.platform], queued);
                 if planned > 0 {
                     tracing::debug!(
                         queue = connector.platform,
@@ -124,6 +126,12 @@ impl Keeper {
         if !expired.is_empty() {
             let rows: Vec<_> = expired.iter().map(settlement_of_expired).collect();
             let settled = self.store.settle(&rows, None).await?;
+            for (row, claim) in rows.iter().zip(&expired) {
+                if settled.written.contains(&row.fence()) {
+                    measure::REAPED.add([&claim.queue], 1);
+                    measure::SETTLED.add([&claim.queue, &claim.kind, row.kind], 1);
+                }
+            }
             for fence in &settled.written {
                 tracing::warn!(job = %fence.job, claim = fence.claim, "its lease is over: its worker was lost");
             }

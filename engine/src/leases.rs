@@ -5,6 +5,7 @@
 
 use crate::error::chain;
 use publisher::id::{LeaseId, WorkerId};
+use publisher::measure;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -102,6 +103,7 @@ async fn renew_once(store: &Store, worker: WorkerId, leases: &Leases, lease: Dur
             // kept as late.
             let lost = running.len() - extended.len().min(running.len());
             if lost > 0 {
+                measure::LEASE_LOST.add([], u64::try_from(lost).unwrap_or_default());
                 tracing::warn!(
                     lost,
                     "leases were lost: the reaper has given their jobs to others"

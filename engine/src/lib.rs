@@ -36,6 +36,7 @@ mod library;
 mod mark;
 mod runtime;
 mod settle;
+mod telemetry;
 
 pub use backoff::{BACKOFF_FIRST, BACKOFF_MAX, backoff};
 pub use canary::{CanaryError, check_canaries};

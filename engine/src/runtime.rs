@@ -19,21 +19,24 @@ use crate::leases::{Leases, renew};
 use crate::library::Library;
 use crate::mark::LEASE_MARGIN;
 use crate::settle::Settler;
+use crate::telemetry;
 use apalis::layers::WorkerBuilderExt as _;
 use apalis::layers::catch_panic::CatchPanicLayer;
 use apalis_core::error::{AbortError, BoxDynError};
 use apalis_core::monitor::Monitor;
 use apalis_core::worker::builder::WorkerBuilder;
-use publisher::Registry;
 use publisher::id::WorkerId;
+use publisher::{Registry, measure};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use store::queue::WorkerInfo;
 use store::{Store, StoreError, Woken};
 use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 use vault::Vault;
 
 /// How long a hard stop waits for settlements that the database does not take.
@@ -99,6 +102,7 @@ impl Runtime {
         }
         tracing::info!(worker = %worker, queues = queues.join(","), slots = self.config.slots, "working");
 
+        telemetry::known(&queues);
         let background = CancellationToken::new();
         let tasks = TaskTracker::new();
         let leases = Arc::new(Leases::default());
@@ -347,11 +351,13 @@ impl Runtime {
 
 async fn attempt(tools: Tools, now: CancellationToken, claim: Claim) -> Result<(), BoxDynError> {
     let Claim { work, state, .. } = claim;
+    let begun = Instant::now();
     tokio::select! {
         biased;
         () = now.cancelled() => state.report(crate::decide::Report::Cut),
-        () = handlers::run(&tools, &work, &state) => {}
+        () = handlers::run(&tools, &work, &state).instrument(telemetry::attempt(&work)) => {}
     }
+    measure::ATTEMPT.observe([&work.claimed.queue], begun.elapsed().as_secs_f64());
     Ok(())
 }
 

@@ -19,15 +19,17 @@ use crate::error::chain;
 use crate::leases::Leases;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use publisher::Registry;
 use publisher::id::{AccountId, PostId};
+use publisher::{Registry, measure};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use store::queue::{Fence, Settlement};
 use store::{Store, StoreError};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use vault::Vault;
 
 /// Most settlements of one commit.
@@ -54,7 +56,12 @@ impl Settler {
             for one in &batch {
                 verdicts.push(self.judge(one).await);
             }
-            let refused = self.write(&verdicts).await;
+            let size = u32::try_from(verdicts.len()).unwrap_or(u32::MAX);
+            measure::SETTLE_BATCH.observe([], f64::from(size));
+            let begun = Instant::now();
+            let span = tracing::info_span!("settle", batch = verdicts.len());
+            let refused = self.write(&verdicts).instrument(span).await;
+            measure::SETTLE.observe([], begun.elapsed().as_secs_f64());
             let queues: HashSet<String> = batch
                 .iter()
                 .map(|one| one.work.claimed.queue.clone())
@@ -129,6 +136,7 @@ impl Settler {
             if lost.contains(&verdict.row.fence()) {
                 self.rescue(verdict).await;
             } else if !refused.contains(&verdict.row.fence()) {
+                measure::SETTLED.add([verdict.queue(), verdict.job_kind, verdict.row.kind], 1);
                 tell(verdict);
                 if let Some((host, closed)) = &verdict.closes_host {
                     let entry = closes
@@ -287,7 +295,9 @@ fn tell(verdict: &Verdict) {
         job = %row.job,
         claim = row.claim,
         subject = %verdict.subject,
+        request.id = verdict.request.as_deref(),
         settlement = row.kind,
+        class = row.class,
         code,
         "attempt {outcome}"
     );

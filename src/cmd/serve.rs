@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     exit::{Exit, Stop},
     output::Output,
-    server,
+    scrape, server,
     shutdown::Shutdown,
     startup::{self, Missing, Schema, StartUp},
     wiring::{self, Part},
@@ -17,7 +17,11 @@ use api::{ApiConfig, State};
 use engine::{Client, Library, Runtime, RuntimeError};
 use publisher::Registry;
 use serde_json::json;
-use std::{net::TcpListener, process, sync::Arc};
+use std::{
+    net::{SocketAddr, TcpListener},
+    process,
+    sync::Arc,
+};
 use store::Store;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -101,12 +105,13 @@ impl Process {
             Part::Worker
         };
         let store = wiring::store(&self.config, first)?;
+        let metrics = scrape::start(&self.config, &store, &self.tracker, &self.shutdown)?;
         let listening = if parts.has_api() {
-            Some(self.listen(&store, seen, output)?)
+            Some(self.listen(&store, seen, metrics, output)?)
         } else {
             None
         };
-        let worked = self.work(parts, &store, &missing, output).await;
+        let worked = self.work(parts, &store, &missing, metrics, output).await;
         // Whoever still waits is told now how far it got: nobody here works for them any more.
         self.shutdown.drain.cancel();
         if parts.has_worker() || worked.is_err() {
@@ -131,6 +136,7 @@ impl Process {
         parts: Parts,
         store: &Store,
         missing: &watch::Sender<Missing>,
+        metrics: Option<SocketAddr>,
         output: Output,
     ) -> anyhow::Result<()> {
         tokio::select! {
@@ -143,7 +149,8 @@ impl Process {
             return Ok(());
         }
         if output.is_json() && !parts.has_api() {
-            output.document(&json!({ "worker": wiring::worker_name(), "pid": process::id() }))?;
+            let (worker, pid) = (wiring::worker_name(), process::id());
+            output.document(&json!({ "worker": worker, "pid": pid, "metrics": metrics }))?;
         }
         let store = if parts.has_api() {
             wiring::store(&self.config, Part::Worker)?
@@ -175,9 +182,10 @@ impl Process {
         &self,
         store: &Store,
         missing: watch::Receiver<Missing>,
+        metrics: Option<SocketAddr>,
         output: Output,
     ) -> anyhow::Result<JoinHandle<std::io::Result<()>>> {
-        let listener = server::bind(self.config.listen)?;
+        let listener = server::bind(self.config.listen, "POSTRIDER_LISTEN")?;
         let address = listener
             .local_addr()
             .context("the listener has no address")?;
@@ -206,7 +214,8 @@ impl Process {
         }
         tracing::info!(%address, "listening");
         if output.is_json() {
-            output.document(&json!({ "listening": address.to_string(), "pid": process::id() }))?;
+            let pid = process::id();
+            output.document(&json!({ "listening": address, "pid": pid, "metrics": metrics }))?;
         }
         self.answer_before_the_deadline();
         Ok(self.serve(listener, startup::gate(routes, closed, missing)))

@@ -88,11 +88,6 @@ settings! {
         Setting::new("api.dashboard_url", "POSTRIDER_DASHBOARD_URL", &values::ORIGIN, ReadBy::Api)
             .none(|| None, "the API's own address", "https://app.example.com");
 
-    /// this installation's apps with the platforms, at most 32; a public client has no secret
-    apps: BTreeMap<String, App> =
-        Setting::new("platforms.apps", "POSTRIDER_APPS", &values::APPS, ReadBy::Everything)
-            .none(BTreeMap::new, "none", "");
-
     /// how long the request for an immediate post waits for its result
     wait: Duration =
         Setting::new("api.wait_ms", "POSTRIDER_WAIT_MS", &values::millis(0, 60_000), ReadBy::Api)
@@ -119,6 +114,12 @@ settings! {
         Setting::new("worker.poll_ms", "POSTRIDER_POLL_MS", &values::millis(10, 60_000), ReadBy::Worker)
             .default("1000");
 
+    /// where `GET /metrics` is answered, in plain http, by a listener of its own; port 0 takes any free one; whoever
+    /// reaches it sees figures of the whole installation, so beyond this machine it wants a network of its own
+    metrics_listen: Option<SocketAddr> =
+        Setting::new("metrics.listen", "POSTRIDER_METRICS_LISTEN", &values::MAYBE_ADDRESS, ReadBy::Processes)
+            .none(|| None, "nowhere", "127.0.0.1:9464");
+
     /// how long a drain may take
     drain: Duration =
         Setting::new("process.drain_ms", "POSTRIDER_DRAIN_MS", &values::millis(0, 600_000), ReadBy::Processes)
@@ -128,6 +129,11 @@ settings! {
     egress_allow: Vec<EgressAllow> =
         Setting::new("egress.allow", "POSTRIDER_EGRESS_ALLOW", &values::EXCEPTIONS, ReadBy::Everything)
             .none(Vec::new, "none", "127.0.0.1:2583");
+
+    /// this installation's apps with the platforms, at most 32; a public client has no secret
+    apps: BTreeMap<String, App> =
+        Setting::new("platforms.apps", "POSTRIDER_APPS", &values::APPS, ReadBy::Everything)
+            .none(BTreeMap::new, "none", "");
 
     /// where Bluesky accounts log in that name no PDS
     bluesky_url: Option<Url> =

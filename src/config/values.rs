@@ -107,27 +107,27 @@ fn apps(list: &str) -> Result<BTreeMap<String, App>, String> {
         };
         Ok((platform.to_owned(), app))
     };
-        let entries: Vec<&str> = list
-            .split(',')
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty())
-            .collect();
-        if entries.len() > APPS_MAX {
-            let found = entries.len();
-            return Err(format!(
-                "it has {found} entries; at most {APPS_MAX} are allowed"
-            ));
-        }
-        let all: BTreeMap<String, App> = entries
-            .iter()
-            .copied()
-            .enumerate()
-            .map(one)
-            .collect::<Result<_, String>>()?;
-        if all.len() < entries.len() {
-            return Err("it names a platform twice".to_owned());
-        }
-        Ok(all)
+    let entries: Vec<&str> = list
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+        .collect();
+    if entries.len() > APPS_MAX {
+        let found = entries.len();
+        return Err(format!(
+            "it has {found} entries; at most {APPS_MAX} are allowed"
+        ));
+    }
+    let all: BTreeMap<String, App> = entries
+        .iter()
+        .copied()
+        .enumerate()
+        .map(one)
+        .collect::<Result<_, String>>()?;
+    if all.len() < entries.len() {
+        return Err("it names a platform twice".to_owned());
+    }
+    Ok(all)
 }
 
 pub(super) const ADDRESS: Kind<SocketAddr> = Kind {
@@ -135,6 +135,13 @@ pub(super) const ADDRESS: Kind<SocketAddr> = Kind {
     parse: |_, text| address(text),
     show: ToString::to_string,
     remedy: "write it as address:port, such as 127.0.0.1:8080",
+};
+
+pub(super) const MAYBE_ADDRESS: Kind<Option<SocketAddr>> = Kind {
+    form: ADDRESS.form,
+    parse: |_, text| address(text).map(Some),
+    show: |address| shown(*address),
+    remedy: "write it as address:port, such as 127.0.0.1:9464, or leave it out",
 };
 
 fn address(text: &str) -> Result<SocketAddr, String> {

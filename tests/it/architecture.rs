@@ -26,7 +26,7 @@ const EDGES: [(&str, &[&str]); 7] = [
 ];
 
 /// Foreign crates that only these of ours may name.
-const WRAPPED: [(&str, &[&str]); 9] = [
+const WRAPPED: [(&str, &[&str]); 11] = [
     ("aes", &["vault"]),
     ("aes-gcm-siv", &["vault"]),
     ("apalis", &["engine"]),
@@ -34,6 +34,8 @@ const WRAPPED: [(&str, &[&str]); 9] = [
     ("axum-server", &["postrider"]),
     ("clap", &["postrider"]),
     ("governor", &["engine", "postrider-api", "publisher"]),
+    ("metrics", &["postrider", "publisher"]),
+    ("metrics-exporter-prometheus", &["postrider"]),
     ("reqwest", &["publisher"]),
     ("sqlx", &["store"]),
 ];

@@ -81,6 +81,33 @@ fn every_link_between_our_pages_leads_somewhere() {
 }
 
 #[test]
+fn every_metric_has_its_row() {
+    let row = |about: &publisher::measure::About| {
+        let labels: Vec<String> = about
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        let (name, kind, unit, is) = (about.name, about.kind, about.unit, about.is);
+        format!(
+            "| `{name}` | {kind} | {} | {unit} | {is} |",
+            labels.join(", ")
+        )
+    };
+    let rows: Vec<String> = publisher::measure::ALL.iter().map(row).collect();
+    let page = read(&root().join("docs/reference/metrics.md"));
+    let found = page
+        .lines()
+        .filter(|line| line.starts_with("| `postrider_"));
+    let found: Vec<&str> = found.collect();
+    let table = rows.join("\n");
+    assert_eq!(
+        found, rows,
+        "docs/reference/metrics.md needs these rows:\n{table}"
+    );
+}
+
+#[test]
 fn every_invariant_check_and_fault_point_has_its_entry() {
     let invariants = read(&root().join("docs/INVARIANTS.md"));
     let checks = read(&root().join("engine/store/queries/console/check_invariants.sql"));

@@ -9,8 +9,9 @@ mod caller;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
-mod database_restarts;
 mod configuration;
+#[cfg(test)]
+mod database_restarts;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
@@ -35,6 +36,8 @@ mod process;
 mod rolling;
 #[cfg(test)]
 mod rotation;
+#[cfg(test)]
+mod scrape;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

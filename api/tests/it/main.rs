@@ -28,3 +28,5 @@ mod platforms;
 mod posts;
 #[cfg(test)]
 mod reading;
+#[cfg(test)]
+mod trace;

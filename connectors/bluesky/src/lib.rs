@@ -94,7 +94,7 @@ pub fn connector(setup: &Setup) -> Result<Connector, SetupError> {
         quiet: setup.duration("bluesky.quiet", HABITS.quiet),
         ..HABITS
     };
-    let http = setup.http.paced(habits.pace);
+    let http = setup.http.named("bluesky").paced(habits.pace);
     Ok(Connector {
         platform: PLATFORM,
         display_name: "Bluesky",

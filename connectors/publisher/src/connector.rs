@@ -145,7 +145,8 @@ pub struct Pace {
 /// What a connector is built from.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// The one HTTP client; a connector asks it for its own pace with [`Http::paced`].
+    /// The one HTTP client; a connector asks it for its own pace with [`Http::paced`], and to be counted by its name with
+    /// [`Http::named`].
     pub http: Http,
     /// Base addresses that differ from the public ones, by the connector's own name for them.
     pub addresses: BTreeMap<String, url::Url>,

@@ -16,6 +16,7 @@ mod call;
 mod deadline;
 mod error;
 mod guard;
+mod observe;
 mod pacing;
 
 pub use self::{
@@ -82,6 +83,8 @@ pub enum HttpSetupError {
 pub struct Http {
     inner: Arc<Inner>,
     pacer: Option<Arc<Pacer>>,
+    /// As what calls are counted.
+    platform: &'static str,
 }
 
 struct Inner {
@@ -133,7 +136,17 @@ impl Http {
                 under_way: AtomicUsize::new(0),
             }),
             pacer: None,
+            platform: "none",
         })
+    }
+
+    /// The same client whose calls are counted as this platform's: the connector's family, never a host.
+    #[must_use]
+    pub fn named(&self, platform: &'static str) -> Self {
+        Self {
+            platform,
+            ..self.clone()
+        }
     }
 
     /// The same client with a pace of its own, kept per host and port.
@@ -141,6 +154,7 @@ impl Http {
     pub fn paced(&self, pace: Pace) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
+            platform: self.platform,
             pacer: Some(Arc::new(Pacer::new(pace))),
         }
     }

@@ -46,6 +46,7 @@ pub mod http;
 pub mod id;
 #[cfg(feature = "image")]
 pub mod image;
+pub mod measure;
 pub mod media;
 pub mod oauth;
 pub mod post;

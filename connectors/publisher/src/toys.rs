@@ -202,7 +202,7 @@ impl Toy {
         Self {
             platform,
             base: base.clone(),
-            http: setup.http.paced(PACE),
+            http: setup.http.named("toys").paced(PACE),
             times,
         }
     }

@@ -3,6 +3,7 @@
 use super::Client;
 use super::compose::{Content, TargetMedia, compose};
 use crate::error::{AcceptError, TargetViolation};
+use crate::telemetry;
 use chrono::{DateTime, Utc};
 use publisher::id::{ApiKeyId, BatchId, JobId, OrgId, PostId};
 use publisher::{Connector, OptionMedia, Post, Warning};
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::queue::{Accepted, NewBatch, NewPost, Remembered};
 use store::{AccountRow, MediaRow, StoreError};
+use tracing::Instrument as _;
 
 /// One request, its shape checked and its accounts resolved.
 #[derive(Clone, Debug)]
@@ -115,18 +117,18 @@ impl Client {
             warnings: json!(submission.warnings),
         };
         let remembered = submission.remembered.as_ref();
-        let accepted = match self
-            .store
-            .accept(submission.org, &batch, &posts, remembered, None)
-            .await
-        {
-            Err(error) if error.is_passing() => {
-                self.accept_again(submission.org, &batch, &posts, remembered, error)
-                    .await?
+        let span = telemetry::accept(batch.id, posts.len());
+        let store = async {
+            let (org, batch, posts) = (submission.org, &batch, &posts);
+            match self.store.accept(org, batch, posts, remembered, None).await {
+                Err(error) if error.is_passing() => {
+                    self.accept_again(org, batch, posts, remembered, error)
+                        .await
+                }
+                other => other,
             }
-            other => other?,
         };
-        match accepted {
+        match store.instrument(span).await? {
             Accepted::New { .. } => Ok(Acceptance::New { batch: batch.id }),
             Accepted::Known(known) if known == batch.id => Ok(Acceptance::New { batch: known }),
             Accepted::Known(known) => Ok(Acceptance::Known { batch: known }),

@@ -7,6 +7,7 @@ use crate::backend::Finished;
 use crate::backoff::seed_of;
 use crate::decide::{Close, Dead, Hold, Report, Settlement as Decision, Tries, decide};
 use crate::mark::seal_checkpoint;
+use crate::telemetry;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use publisher::{Failure, Progress, Registry, Scope};
@@ -35,6 +36,10 @@ pub(crate) struct Verdict {
     pub(crate) closes_host: Option<(String, Duration)>,
     /// The post, account or delivery.
     pub(crate) subject: Uuid,
+    /// `publish`, `refresh` or `unknown`.
+    pub(crate) job_kind: &'static str,
+    /// The request that it was accepted with.
+    pub(crate) request: Option<String>,
     queue: String,
 }
 
@@ -79,6 +84,12 @@ impl Verdict {
             late_receipt,
             closes_host,
             subject: work.claimed.subject,
+            job_kind: match &work.body {
+                Body::Publish(_) => "publish",
+                Body::Refresh(_) => "refresh",
+                Body::Unknown => "unknown",
+            },
+            request: telemetry::request_of(work).map(str::to_owned),
             queue: work.claimed.queue.clone(),
         }
     }

@@ -30,6 +30,19 @@ pub struct QueueRow {
     pub workers: i64,
 }
 
+/// One figure of a queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FigureRow {
+    /// `jobs`, `due` (seconds), `blocked` (buckets), `letters` or `workers`.
+    pub figure: String,
+    /// Of which queue.
+    pub queue: String,
+    /// Of which state, scope or class; blank where there is none.
+    pub label: String,
+    /// Its value.
+    pub value: f64,
+}
+
 /// An invariant that does not hold: its name, and how many rows break it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
@@ -52,6 +65,15 @@ impl Store {
     pub async fn list_queues(&self) -> Result<Vec<QueueRow>, StoreError> {
         Ok(
             sqlx::query_file_as!(QueueRow, "queries/console/list_queues.sql")
+                .fetch_all(&self.ordinary)
+                .await?,
+        )
+    }
+
+    /// What waits, runs, is closed or open in every queue. Reads all live jobs: see the statement for its cost.
+    pub async fn sample_queues(&self) -> Result<Vec<FigureRow>, StoreError> {
+        Ok(
+            sqlx::query_file_as!(FigureRow, "queries/console/sample_queues.sql")
                 .fetch_all(&self.ordinary)
                 .await?,
         )

@@ -28,7 +28,7 @@ pub mod testing;
 pub use accounts::{AccountRow, NewAccount};
 pub use buckets::{BucketFilter, BucketRow, WorkerRow};
 pub use consents::{NewPendingConnect, PendingConnectRow};
-pub use console::{Broken, QueueRow};
+pub use console::{Broken, FigureRow, QueueRow};
 pub use dead_letters::{LetterFilter, LetterRow};
 pub use error::StoreError;
 pub use listen::{Listener, Woken};

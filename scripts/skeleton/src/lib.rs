@@ -47,7 +47,7 @@ pub fn connector(setup: &Setup) -> Result<Connector, SetupError> {
             problem: "its address is no base address".to_owned(),
             remedy: format!("set it to an address such as {ADDRESS}, or leave it out"),
         })?;
-    let http = setup.http.paced(HABITS.pace);
+    let http = setup.http.named(PLATFORM).paced(HABITS.pace);
     Ok(Connector {
         platform: PLATFORM,
         display_name: "Skeleton",

@@ -6,6 +6,7 @@ use super::{
     body::{self, Cut, Handover},
     error::judge,
     guard::{TARGET, Target},
+    observe::observed,
 };
 use crate::{contract::Permit, fault, media::MediaStream};
 use ::http::{
@@ -159,7 +160,13 @@ impl Call {
     /// # Errors
     /// Transport trouble, the guard, the pace, the deadline, the permit; [`CallError::may_have_been_sent`] says
     /// whether the platform can have received it.
-    pub async fn send(mut self) -> Result<Answer, CallError> {
+    pub async fn send(self) -> Result<Answer, CallError> {
+        let (platform, method, name) = (self.http.platform, self.method.clone(), self.name());
+        observed(platform, &method, name, self.exchange()).await
+    }
+
+    /// The call itself.
+    async fn exchange(mut self) -> Result<Answer, CallError> {
         let _under_way = UnderWay::begin(&self.http.inner);
         let own = Deadline::after(self.longest);
         let bound = self.permit.as_ref().and_then(Permit::over_by);

@@ -56,14 +56,16 @@ attached as (
 ),
 queued as (
   insert into jobs (org, id, kind, queue, bucket, subject, priority, run_at, give_up_at, may_wait, exclusive, parts,
-                    awaited_until, created_at)
+                    awaited_until, payload, created_at)
   select $1, w.job, 'publish', l.queue, l.id, w.id, w.priority, coalesce(w.scheduled_at, (select t from clock)),
          -- a caller who waits for an account that needs its owner is answered at once, through the overdue path
          case when (a.status = 'needs_reauth' or l.paused_by = 'account_needs_reauth') and not w.may_wait
               then (select t from clock) - interval '2 minutes'
               else coalesce(w.scheduled_at, (select t from clock)) + w.give_up_ms * interval '1 millisecond' end,
-         w.may_wait, w.exclusive, w.parts, (select t from clock) + w.wait_ms * interval '1 millisecond', (select t from clock)
+         w.may_wait, w.exclusive, w.parts, (select t from clock) + w.wait_ms * interval '1 millisecond',
+         jsonb_build_object('requestId', b.request_id), (select t from clock)
     from wanted w
+   cross join batch b
     join posted p on p.id = w.id
     join locked l on l.id = w.account
     join accounts a on a.org = $1 and a.id = w.account

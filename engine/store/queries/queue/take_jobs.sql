@@ -122,7 +122,8 @@ minted as (
     join locked b on b.org = t.org and b.id = t.bucket
 )
 select t.org as "org!", t.id as "job!", t.kind as "kind!", t.queue as "queue!", t.bucket as "bucket!",
-       t.subject as "subject!", t.priority as "priority!", t.give_up_at as "give_up_at!", t.may_wait as "may_wait!",
+       t.subject as "subject!", t.priority as "priority!", t.run_at as "run_at!",
+       t.give_up_at as "give_up_at!", t.may_wait as "may_wait!",
        t.failures as "failures!", t.deaths as "deaths!", t.looks as "looks!", t.absences as "absences!",
        t.claim as "claim!", t.lease as "lease!", t.claimed_at as "claimed_at!", t.sent_claim, t.sent_at, t.answer_by,
        t.exclusive as "exclusive!", t.parts as "parts!", t.stage, t.checkpoint, t.receipt, t.token_seen,

@@ -54,6 +54,8 @@ pub struct Claimed {
     pub subject: Uuid,
     /// 0 a caller waits, 1 scheduled, 2 bulk.
     pub priority: i16,
+    /// When it was due.
+    pub run_at: DateTime<Utc>,
     /// Its deadline.
     pub give_up_at: DateTime<Utc>,
     /// Whether an account's trouble holds it instead of ending it.
@@ -94,7 +96,7 @@ pub struct Claimed {
     pub generation: i16,
     /// Whether an operator asked for its end.
     pub cancel_requested_at: Option<DateTime<Utc>>,
-    /// For later kinds.
+    /// Of a publication: `{requestId}`, the request that it was accepted with.
     pub payload: Value,
     /// Strictly increasing per bucket, microseconds.
     pub sequence: i64,
