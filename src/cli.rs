@@ -3,6 +3,7 @@
 //! This module knows words and shapes only. Environment and defaults are the configuration's, what a verb does is its
 //! file's under `cmd/`.
 
+mod accounts;
 mod buckets;
 mod config;
 mod dead_letters;
@@ -14,6 +15,7 @@ mod values;
 mod vault;
 
 pub(crate) use self::{
+    accounts::{AccountVerb, DisconnectAccount, ListAccounts, ShowAccount},
     buckets::{BucketVerb, ListBuckets, PauseBucket, ResumeBucket, WhichBucket},
     config::ConfigVerb,
     dead_letters::{DeadLetters, Discard, ListLetters, Redrive, ShowLetter},
@@ -108,6 +110,9 @@ pub(crate) enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(Keys),
+    /// List, show and disconnect accounts
+    #[command(subcommand)]
+    Accounts(AccountVerb),
     /// List, show, cancel, reschedule and retry posts
     #[command(subcommand)]
     Posts(Posts),

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub(crate) mod accounts;
 pub(crate) mod buckets;
 pub(crate) mod config;
 pub(crate) mod dead_letters;

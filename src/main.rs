@@ -19,7 +19,7 @@ mod telemetry;
 mod wiring;
 
 use crate::{
-    cli::{Cli, Command},
+    cli::{AccountVerb, Cli, Command},
     cmd::serve::Parts,
     config::{Config, Needs, Problem, Problems},
     exit::{Exit, Stop, code_of, told},
@@ -86,6 +86,7 @@ async fn dispatch(cli: Cli, config: Config, problems: Vec<Problem>) -> anyhow::R
         Command::Migrate => cmd::migrate::run(&config, output).await,
         Command::Demo(args) => Box::pin(demo::run(&args, &config, output)).await,
         Command::Keys(keys) => cmd::keys::run(&keys, &config, output).await,
+        Command::Accounts(verb) => cmd::accounts::run(&verb, &config, output).await,
         Command::Posts(posts) => cmd::posts::run(&posts, &config, output).await,
         Command::DeadLetters(letters) => cmd::dead_letters::run(&letters, &config, output).await,
         Command::Vault(verb) => cmd::vault::run(&verb, &config, output).await,
@@ -105,10 +106,13 @@ fn needs(command: &Command) -> Needs {
         | Command::Worker
         | Command::Vault(_)
         | Command::Config(_)
+        // It ends the session with the account's own tokens.
+        | Command::Accounts(AccountVerb::Disconnect(_))
         | Command::Doctor(_) => Needs::DatabaseAndMasterKey,
         Command::Migrate
         | Command::Demo(_)
         | Command::Keys(_)
+        | Command::Accounts(AccountVerb::List(_) | AccountVerb::Show(_))
         | Command::Posts(_)
         | Command::DeadLetters(_)
         | Command::Workers

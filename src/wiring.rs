@@ -152,6 +152,17 @@ pub(crate) fn client_for_posts(config: &Config, store: Store) -> anyhow::Result<
     client_without_keys(config, store, registry(config)?)
 }
 
+/// A door for a command that disconnects accounts: it opens their tokens to end their sessions.
+pub(crate) fn client_for_accounts(config: &Config, store: Store) -> anyhow::Result<engine::Client> {
+    Ok(engine::Client::new(
+        store,
+        vault(config)?,
+        registry(config)?,
+        library(config)?,
+        ClientConfig::default(),
+    ))
+}
+
 fn client_without_keys(
     config: &Config,
     store: Store,

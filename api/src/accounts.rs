@@ -2,6 +2,7 @@
 
 pub(crate) mod connect;
 pub(crate) mod consent;
+pub(crate) mod disconnect;
 
 use crate::{
     State,

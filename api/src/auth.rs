@@ -52,15 +52,15 @@ impl Caller {
         }
     }
 
-    /// Errors: 403 if the key is pinned to one profile.
-    pub(crate) fn require_org_wide(&self) -> Result<(), Problem> {
+    /// Errors: 403 if the key is pinned to one profile; `cannot` says what it may not do.
+    pub(crate) fn require_org_wide(&self, cannot: &str) -> Result<(), Problem> {
         if self.pin.is_none() {
             return Ok(());
         }
         Err(Problem::new(
             StatusCode::FORBIDDEN,
             Code::Unauthorized,
-            "A key that is bound to one profile cannot connect accounts.",
+            format!("A key that is bound to one profile cannot {cannot} accounts."),
         )
         .rule("api_key.profile_scope")
         .remedy("Use a key of the whole organisation."))

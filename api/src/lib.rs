@@ -57,7 +57,10 @@ pub fn router(state: State) -> Router {
         .route("/v1/batches/{id}", get(posts::one::batch))
         .route("/v1/media", get(media::list).post(media::upload))
         .route("/v1/accounts", get(accounts::list))
-        .route("/v1/accounts/{id}", get(accounts::get))
+        .route(
+            "/v1/accounts/{id}",
+            get(accounts::get).delete(accounts::disconnect::disconnect),
+        )
         .route(
             "/v1/accounts/connect/{platform}",
             post(accounts::connect::begin),

@@ -1,9 +1,10 @@
-//! Door 1: accept, wait, cancel, edit, retry, connect, for the API and the command line.
+//! Door 1: accept, wait, cancel, edit, retry, connect, disconnect, for the API and the command line.
 
 mod accept;
 mod compose;
 mod connect;
 mod consent;
+mod disconnect;
 mod edit;
 mod keys;
 mod retry;
@@ -13,6 +14,7 @@ pub use accept::{Acceptance, Replay, Submission, Target};
 pub use compose::TargetMedia;
 pub use connect::{ConnectRequest, Connected};
 pub use consent::{CONSENT_LIVES, CONSENTS_MAX, ConsentFault, ConsentRequest, TakenConsent};
+pub use disconnect::{DisconnectRequest, Disconnected};
 pub use edit::Edit;
 pub use keys::{CreatedKey, Environment, NewKeyRequest};
 pub use wait::WaitEnd;

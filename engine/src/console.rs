@@ -97,6 +97,9 @@ pub enum RedriveError {
         /// What it is.
         kind: String,
     },
+    /// Its account is not connected any more.
+    #[error("the post's account is no longer connected")]
+    AccountMissing,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -131,6 +134,16 @@ impl Console {
                 post: requeued.post,
                 looks_first: letter.sent_at.is_some() && !request.blind,
             });
+        }
+        if letter.resolved_at.is_none()
+            && let Some(account) = letter.account
+            && self
+                .store
+                .get_account(letter.org, account.into(), None)
+                .await?
+                .is_none()
+        {
+            return Err(RedriveError::AccountMissing);
         }
         let Closed { how, by, at } = self.closed(letter, request.org).await?;
         Err(RedriveError::NotOpen { how, by, at })

@@ -1,4 +1,4 @@
-//! What accepting, editing, retrying and connecting can come to, other than well.
+//! What accepting, editing, retrying, connecting and disconnecting can come to, other than well.
 
 use crate::client::ConsentFault;
 use chrono::{DateTime, Utc};
@@ -149,6 +149,20 @@ impl From<ConsentFault> for ConnectError {
     fn from(fault: ConsentFault) -> Self {
         Self::Consent(fault)
     }
+}
+
+/// Why an account was not disconnected.
+#[derive(Debug, thiserror::Error)]
+pub enum DisconnectError {
+    /// No such account (any more).
+    #[error("there is no such account")]
+    NotFound,
+    /// The API key was revoked meanwhile.
+    #[error("the API key was revoked")]
+    KeyRevoked,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// An error with all its causes, for logs: each says only its own part.

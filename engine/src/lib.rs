@@ -2,7 +2,7 @@
 //!
 //! Three doors, and nothing else:
 //!
-//! * [`Client`]: accept, wait, cancel, edit, retry, connect (the API and the command line)
+//! * [`Client`]: accept, wait, cancel, edit, retry, connect, disconnect (the API and the command line)
 //! * [`Runtime`]: claim, attempt, settle (worker processes)
 //! * [`Console`]: redrive, discard, pause, rotate master keys (operators)
 //!
@@ -42,14 +42,17 @@ pub use backoff::{BACKOFF_FIRST, BACKOFF_MAX, backoff};
 pub use canary::{CanaryError, check_canaries};
 pub use client::{
     Acceptance, CONSENT_LIVES, CONSENTS_MAX, Client, ClientConfig, ConnectRequest, Connected,
-    ConsentFault, ConsentRequest, CreatedKey, Edit, Environment, NewKeyRequest, Replay, Submission,
-    TakenConsent, Target, TargetMedia, WaitEnd,
+    ConsentFault, ConsentRequest, CreatedKey, DisconnectRequest, Disconnected, Edit, Environment,
+    NewKeyRequest, Replay, Submission, TakenConsent, Target, TargetMedia, WaitEnd,
 };
 pub use console::{
     Console, DiscardError, DiscardRequest, RedriveError, RedriveRequest, Redriven, RotateError,
     RotateProgress, Rotated,
 };
-pub use error::{AcceptError, ConnectError, EditError, RetryError, TargetViolation};
+pub use error::{
+    AcceptError, ConnectError, DisconnectError, EditError, RetryError, TargetViolation,
+};
 pub use library::{Library, LibraryError, LibraryLimits, Upload};
 pub use runtime::{Runtime, RuntimeConfig, RuntimeError, Stop};
+pub use store::Ended;
 pub use store::queue::{Paused, Remembered, Requeued, Resumed};

@@ -287,8 +287,9 @@ fn tell(verdict: &Verdict) {
         return;
     };
     let code = row.code.as_deref();
-    if let (Some(status), Some(why)) = (row.account_status, row.account_reason.as_deref()) {
-        tracing::warn!(queue = verdict.queue(), subject = %verdict.subject, why, "its account is now {status}");
+    if let (Some(status), Some(_)) = (row.account_status, &row.account_reason) {
+        // Never the platform's words: what is logged outlives the account.
+        tracing::warn!(queue = verdict.queue(), subject = %verdict.subject, code, "its account is now {status}");
     }
     tracing::info!(
         queue = verdict.queue(),

@@ -22,7 +22,7 @@ pub(super) fn key_id(text: &str) -> Result<ApiKeyId, String> {
 
 pub(super) fn account_id(text: &str) -> Result<AccountId, String> {
     text.parse()
-        .map_err(|_| "no account id; `postrider buckets list` shows the ids".to_owned())
+        .map_err(|_| "no account id; `postrider accounts list` shows the ids".to_owned())
 }
 
 pub(super) fn post_id(text: &str) -> Result<PostId, String> {

@@ -207,6 +207,11 @@ async fn redrive(
             RedriveError::NotAPost { .. } => {
                 Stop::refused(error.to_string(), "the engine repeats that work by itself").into()
             }
+            RedriveError::AccountMissing => Stop::refused(
+                error.to_string(),
+                "connect the account, and send the content anew; `postrider dead-letters discard` closes the letter",
+            )
+            .into(),
             RedriveError::Store(error) => anyhow::Error::from(error),
         })?;
     if output.is_json() {

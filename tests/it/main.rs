@@ -1,6 +1,8 @@
 //! Tests of the whole product: real processes, a real database, fake platforms over real HTTP. One binary, linked once.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod api_killed;
 #[cfg(test)]
 mod architecture;

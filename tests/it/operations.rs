@@ -26,7 +26,7 @@ pub(crate) async fn run(fleet: &Fleet, line: &str, variables: &Variables) -> (i3
     (code, out, err)
 }
 
-async fn json(fleet: &Fleet, line: &str, variables: &Variables) -> Value {
+pub(crate) async fn json(fleet: &Fleet, line: &str, variables: &Variables) -> Value {
     let (code, out, err) = run(fleet, &format!("{line} --json"), variables).await;
     assert_eq!(code, 0, "{line}: {out}{err}");
     serde_json::from_str(&out).unwrap()
@@ -40,7 +40,7 @@ fn with_keys(fleet: &Fleet, keys: &str) -> Variables {
     variables
 }
 
-fn quiet(fleet: &Fleet) -> Variables {
+pub(crate) fn quiet(fleet: &Fleet) -> Variables {
     let mut variables = fleet.variables();
     variables.retain(|(name, _)| *name != "POSTRIDER_LOG");
     variables

@@ -5,7 +5,7 @@
 //! what it must find: the post's text, and the bytes of what is stored sealed.
 
 mod consent;
-mod search;
+pub(crate) mod search;
 
 use self::search::{Haystack, dump, needles};
 use crate::{

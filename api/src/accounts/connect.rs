@@ -57,7 +57,7 @@ pub(crate) async fn begin(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Begun>, Problem> {
-    caller.require_org_wide()?;
+    caller.require_org_wide("connect")?;
     let (platform, fields) = found(&state, &platform)?;
     let bytes = body::read(&state, &headers, body).await?;
     let form = if bytes.is_empty() {
@@ -95,7 +95,7 @@ pub(crate) async fn complete(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    caller.require_org_wide()?;
+    caller.require_org_wide("connect")?;
     let (platform, fields) = found(&state, &platform)?;
     let bytes = body::read(&state, &headers, body).await?;
     let mut form = json::read::<Map<String, Value>>(&bytes)?.value;

@@ -34,8 +34,8 @@ pub(crate) struct BatchView {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ResultView {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    account_id: Option<AccountId>,
+    /// Ours, also after the account was disconnected.
+    account_id: AccountId,
     platform: String,
     post_id: PostId,
     status: String,
@@ -116,7 +116,7 @@ fn result_view(post: PostRow) -> ResultView {
         error
     });
     ResultView {
-        account_id: post.platform_account_id.is_some().then_some(post.account),
+        account_id: post.account,
         platform: post.platform,
         post_id: post.id,
         status: post.shown,

@@ -18,9 +18,9 @@ pub(crate) struct PostView {
     id: PostId,
     batch_id: BatchId,
     profile_id: ProfileId,
-    /// Null after the account was disconnected.
-    account_id: Option<AccountId>,
-    account: Option<AccountBrief>,
+    /// Ours, also after the account was disconnected.
+    account_id: AccountId,
+    account: AccountBrief,
     platform: String,
     status: String,
     text: String,
@@ -50,12 +50,13 @@ pub(crate) struct PostView {
     updated_at: DateTime<Utc>,
 }
 
+/// An account as its posts show it; the platform's words are null after it was disconnected.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AccountBrief {
     id: AccountId,
     platform: String,
-    platform_account_id: String,
+    platform_account_id: Option<String>,
     display_name: Option<String>,
 }
 
@@ -89,19 +90,17 @@ struct AttemptView {
 pub(super) fn post_view(post: PostRow) -> PostView {
     let waiting = waiting_view(&post);
     let receipt = receipt(&post);
-    let account = post
-        .platform_account_id
-        .map(|platform_account_id| AccountBrief {
-            id: post.account,
-            platform: post.platform.clone(),
-            platform_account_id,
-            display_name: post.display_name,
-        });
+    let account = AccountBrief {
+        id: post.account,
+        platform: post.platform.clone(),
+        platform_account_id: post.platform_account_id,
+        display_name: post.display_name,
+    };
     PostView {
         id: post.id,
         batch_id: post.batch,
         profile_id: post.profile,
-        account_id: account.as_ref().map(|account| account.id),
+        account_id: post.account,
         account,
         platform: post.platform,
         status: post.shown,

@@ -13,6 +13,8 @@ mod consent;
 #[cfg(test)]
 mod database_away;
 #[cfg(test)]
+mod disconnect;
+#[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod idempotency;

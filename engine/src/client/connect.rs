@@ -96,27 +96,32 @@ impl Client {
         } else {
             None
         };
-        // A twin may connect the same account at the same time; then it is found under the twin's id.
+        // A twin may connect the same account at the same time, or disconnect it; then it is found under the twin's id, or not.
         for _ in 0..3 {
             let known = self
                 .store
                 .find_identity(home.org, connector.platform, &grant.platform_account_id)
                 .await?;
             let id = known.unwrap_or_default();
+            let is_known = known.is_some();
             match self
-                .store_grant(home, connector.platform, id, grant, host.as_deref())
+                .store_grant(
+                    home,
+                    connector.platform,
+                    (id, is_known),
+                    grant,
+                    host.as_deref(),
+                )
                 .await
             {
-                Ok(Some(created)) => {
-                    let account = self.store.get_account(home.org, id, None).await?;
-                    let account = account.ok_or(StoreError::Inconsistent {
-                        table: "accounts",
-                        column: "id",
-                        row: id.to_string(),
-                    })?;
-                    return Ok(Connected { account, created });
+                Ok(true) => {
+                    // None: it was disconnected in this very moment.
+                    if let Some(account) = self.store.get_account(home.org, id, None).await? {
+                        let created = !is_known;
+                        return Ok(Connected { account, created });
+                    }
                 }
-                Ok(None) => {}
+                Ok(false) => {}
                 Err(ConnectError::Store(error)) if error.is_passing() => {
                     tracing::debug!(error = chain(&error), "connecting again");
                 }
@@ -132,10 +137,10 @@ impl Client {
         &self,
         home: Home,
         platform: &str,
-        id: AccountId,
+        (id, known): (AccountId, bool),
         grant: &Grant,
         host: Option<&str>,
-    ) -> Result<Option<bool>, ConnectError> {
+    ) -> Result<bool, ConnectError> {
         let sealable = grant.tokens.to_sealable();
         let sealed = self.vault.seal(
             sealable.expose_secret().as_bytes(),
@@ -145,6 +150,7 @@ impl Client {
         let account = NewAccount {
             org: home.org,
             id,
+            known,
             profile: home.profile,
             platform,
             platform_account_id: &grant.platform_account_id,

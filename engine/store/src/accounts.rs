@@ -1,5 +1,9 @@
 //! Connected accounts.
 
+mod disconnect;
+
+pub use disconnect::{Disconnect, Ended, LastWords};
+
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use publisher::id::{AccountId, BucketId, OrgId, ProfileId};
@@ -44,6 +48,8 @@ pub struct NewAccount<'a> {
     pub org: OrgId,
     /// Its id: the one found by [`Store::find_identity`], or a new one.
     pub id: AccountId,
+    /// Whether the id was found.
+    pub known: bool,
     /// The profile of a new account; a known one stays where it is.
     pub profile: ProfileId,
     /// Wire id of its platform.
@@ -88,12 +94,9 @@ impl Store {
     }
 
     /// Stores a granted account with its buckets, or renews the one that is there: it keeps id and profile, its buckets open,
-    /// and what was held for the reconnection goes on. Returns whether it is new; none if a twin connected the same account
-    /// under another id meanwhile (ask [`Store::find_identity`] again, seal again, repeat).
-    pub async fn connect_account(
-        &self,
-        account: NewAccount<'_>,
-    ) -> Result<Option<bool>, StoreError> {
+    /// and what was held for the reconnection goes on. False if somebody connected it under another id meanwhile, or
+    /// disconnected it (ask [`Store::find_identity`] again, seal again, repeat).
+    pub async fn connect_account(&self, account: NewAccount<'_>) -> Result<bool, StoreError> {
         let row = sqlx::query_file!(
             "queries/accounts/connect_account.sql",
             account.org.uuid(),
@@ -111,10 +114,11 @@ impl Store {
             account.host,
             None::<DateTime<Utc>>,
             account.renewable,
+            account.known,
         )
         .fetch_optional(&self.ordinary)
         .await?;
-        Ok(row.map(|row| row.created))
+        Ok(row.is_some())
     }
 
     /// The accounts of an organisation, oldest first.

@@ -25,7 +25,7 @@ mod tenants;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use accounts::{AccountRow, NewAccount};
+pub use accounts::{AccountRow, Disconnect, Ended, LastWords, NewAccount};
 pub use buckets::{BucketFilter, BucketRow, WorkerRow};
 pub use consents::{NewPendingConnect, PendingConnectRow};
 pub use console::{Broken, FigureRow, QueueRow};

@@ -21,6 +21,8 @@ pub use operate::{DeclaredLimit, Redrive};
 pub use pause::{Paused, Resumed};
 pub use settle::{Settled, Settlement};
 
+pub(crate) use accept::to_json;
+
 use publisher::id::{JobId, OrgId};
 
 /// The fence: one claim of one job.

@@ -18,6 +18,8 @@ mod commits;
 #[cfg(test)]
 mod death;
 #[cfg(test)]
+mod disconnect;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod edits;

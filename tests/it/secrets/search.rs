@@ -7,18 +7,18 @@ use std::{
 };
 
 /// Something that was written, stored or answered.
-pub(super) struct Haystack {
-    pub(super) name: String,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Haystack {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Haystack {
-    pub(super) fn holds(&self, needle: &[u8]) -> bool {
+    pub(crate) fn holds(&self, needle: &[u8]) -> bool {
         self.find(needle).is_some()
     }
 
     /// The surroundings of a needle, as text.
-    pub(super) fn around(&self, needle: &[u8]) -> String {
+    pub(crate) fn around(&self, needle: &[u8]) -> String {
         let Some(at) = self.find(needle) else {
             return String::new();
         };
@@ -42,7 +42,7 @@ impl Haystack {
 }
 
 /// A dump of the whole database, by the pg_dump of the PostgreSQL that the scripts use.
-pub(super) fn dump(url: &str) -> Vec<u8> {
+pub(crate) fn dump(url: &str) -> Vec<u8> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let found = Command::new(root.join("scripts/postgres"))
         .arg("find")
@@ -69,7 +69,7 @@ pub(super) fn dump(url: &str) -> Vec<u8> {
 }
 
 /// The secret as it is, in hexadecimal, and in base64 wherever it begins in what was encoded.
-pub(super) fn needles(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn needles(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut needles = vec![
         ("plain", secret.to_vec()),
         ("hex", hex_of(secret).into_bytes()),
@@ -93,7 +93,7 @@ fn hex_of(bytes: &[u8]) -> String {
 }
 
 /// Reads what `encode(…, 'hex')` wrote.
-pub(super) fn bytes_of(hex: &str) -> Vec<u8> {
+pub(crate) fn bytes_of(hex: &str) -> Vec<u8> {
     let pairs = hex.as_bytes().chunks_exact(2);
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
     pairs.map(byte).collect()

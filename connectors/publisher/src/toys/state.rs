@@ -191,6 +191,7 @@ impl State {
             "known": holder.is_some(),
             "suspended": holder.is_some_and(|h| h.suspended),
             "refreshes": holder.map_or(0, |h| h.refreshes),
+            "sessions": self.refresh.values().filter(|r| r.account == account && !r.used).count(),
         })
     }
 

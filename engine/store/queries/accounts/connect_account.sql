@@ -2,12 +2,13 @@
 --
 -- $1 org, $2 id (if new), $3 profile (if new), $4 platform, $5 platform_account_id, $6 display_name, $7 handle
 -- $8 profile_data jsonb, $9 scopes text[], $10 sealed bytea, $11 token_expires_at, $12 refresh bucket uuid (if new)
--- $13 host text or null, $14 now timestamptz or null, $15 token_renewable
+-- $13 host text or null, $14 now timestamptz or null, $15 token_renewable, $16 known boolean: the id was found, not made
 --
--- returns  the account's id, and whether it is new
+-- returns  the account's id; none when it is not as the caller found it: connected, or disconnected, by somebody else meanwhile
 --
 -- A renewed account keeps id and profile; its buckets open, and what was held for a reconnection waits for its turn again.
--- The tokens are sealed for the id: the caller looks it up first and seals for the one that will be stored.
+-- The tokens are sealed for the id: the caller looks it up first and seals for the one that will be stored. An id that was
+-- disconnected meanwhile never comes back: its bucket is gone, whatever this statement's snapshot says of its account.
 with clock as (
   select coalesce($14::timestamptz, clock_timestamp()) as t
 ),
@@ -25,7 +26,7 @@ stored as (
   insert into accounts as a (org, id, profile, platform, platform_account_id, display_name, handle, profile_data, scopes,
                              sealed_tokens, token_expires_at, token_renewable)
   select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $15
-   where (select count(*) from locked) >= 0
+   where $16::boolean = ((select count(*) from locked) > 0)
   on conflict on constraint accounts_identity do update
      set display_name = excluded.display_name, handle = excluded.handle, profile_data = excluded.profile_data,
          scopes = excluded.scopes, sealed_tokens = excluded.sealed_tokens,
@@ -33,7 +34,7 @@ stored as (
          token_renewable = excluded.token_renewable,
          token_refreshed_at = null, status = 'active', status_reason = null, updated_at = (select t from clock)
    where a.id = $2
-  returning a.id, a.created_at = a.updated_at and not exists (select from known) as created
+  returning a.id, not $16::boolean as created
 ),
 -- the queue is known from its first account on, also before any worker serves it
 listed as (
@@ -75,4 +76,4 @@ reopened as (
     from stored s
    where not s.created and b.org = $1 and b.subject = s.id
 )
-select s.id as "id!", s.created as "created!" from stored s
+select s.id as "id!" from stored s

@@ -2,7 +2,8 @@
 --
 -- $1 org, $2 job, $3 claim, $4 post uuid, $5 receipt jsonb, $6 now timestamptz or null
 --
--- A live job finds it at its next claim, before any look, mark or redrive.
+-- A live job finds it at its next claim, before any look, mark or redrive. Of an account that was disconnected only the fact
+-- is kept: no bucket is left to lock.
 with locked as materialized (
   select b.org, b.id
     from buckets b
@@ -11,6 +12,6 @@ with locked as materialized (
      for no key update
 )
 insert into receipts (org, job, claim, post, receipt, at)
-select $1, $2, $3, $4, $5, coalesce($6::timestamptz, clock_timestamp())
- where (select count(*) from locked) >= 0
+select $1, $2, $3, $4, case when (select count(*) from locked) > 0 then $5::jsonb else '{}' end,
+       coalesce($6::timestamptz, clock_timestamp())
 on conflict do nothing

@@ -214,7 +214,7 @@ impl Store {
 }
 
 /// A value as jsonb takes it: a platform may answer U+0000, which Postgres keeps in no text.
-pub(super) fn to_json(
+pub(crate) fn to_json(
     table: &'static str,
     value: &(impl Serialize + ?Sized),
 ) -> Result<Value, StoreError> {

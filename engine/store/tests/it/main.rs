@@ -17,7 +17,13 @@ mod crowd;
 #[cfg(test)]
 mod deadlines;
 #[cfg(test)]
+mod disconnect;
+#[cfg(test)]
+mod disconnect_races;
+#[cfg(test)]
 mod edits;
+#[cfg(test)]
+mod forgetting;
 #[cfg(test)]
 mod keeper;
 #[cfg(test)]

@@ -102,22 +102,35 @@ impl Shop {
     pub(crate) async fn account(&self) -> AccountId {
         self.account_on(QUEUE).await
     }
-
     pub(crate) async fn account_on(&self, queue: &str) -> AccountId {
         let id = AccountId::new();
         assert_eq!(self.connect(id, queue).await, Some(true));
         id
     }
 
-    /// Connects an account, or connects a known one again with fresh tokens.
+    /// Connects an account, or connects a known one again with fresh tokens; whether it was new.
     pub(crate) async fn connect(&self, id: AccountId, queue: &str) -> Option<bool> {
         let name = id.to_string();
+        let found = self.store.find_identity(self.org, queue, &name).await;
+        let known = found.unwrap() == Some(id);
+        (self.connect_as(id, known, queue, &name).await).then_some(!known)
+    }
+
+    /// Connects the platform's account `name` under an id that was found, or made; false when it is not so any more.
+    pub(crate) async fn connect_as(
+        &self,
+        id: AccountId,
+        known: bool,
+        queue: &str,
+        name: &str,
+    ) -> bool {
         let account = NewAccount {
             org: self.org,
             id,
+            known,
             profile: self.profile,
             platform: queue,
-            platform_account_id: &name,
+            platform_account_id: name,
             display_name: None,
             handle: Some("ada"),
             profile_data: &json!({}),
