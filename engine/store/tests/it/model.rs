@@ -5,6 +5,7 @@
 //! `proptest-regressions/model.txt`, which later runs try first.
 
 mod memory;
+mod owners;
 mod people;
 mod settling;
 mod steps;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use store::queue::{ClaimRequest, Claimed, Settlement};
 use uuid::Uuid;
 
-/// How many histories are tried; each has 30 to 50 steps.
+/// How many histories are tried, unless `POSTRIDER_MODEL_CASES` says otherwise; each has 30 to 50 steps.
 const CASES: u32 = 48;
 
 /// A claim as its worker remembers it, also after it was lost.
@@ -37,6 +38,8 @@ struct Twins {
     shop: Shop,
     memory: Memory,
     accounts: Vec<AccountId>,
+    /// What the platform calls each of them, also when it is connected again after its end.
+    names: Vec<String>,
     workers: Vec<WorkerId>,
     held: Vec<Held>,
     noticed: Vec<Settlement>,
@@ -68,6 +71,7 @@ impl Twins {
         let mut twins = Self {
             memory: Memory::default(),
             accounts: Vec::new(),
+            names: Vec::new(),
             workers: vec![shop.worker, WorkerId::new(), WorkerId::new()],
             held: Vec::new(),
             noticed: Vec::new(),
@@ -84,6 +88,7 @@ impl Twins {
             };
             twins.memory.accounts.insert(id.uuid(), account);
             twins.accounts.push(id);
+            twins.names.push(id.to_string());
         }
         for worker in &twins.workers[1..] {
             twins.shop.introduce(*worker).await;
@@ -244,11 +249,9 @@ impl Twins {
             Step::Redrive { which, blind } => self.redrive(which, blind).await,
             Step::Pause { account } => self.pause(account, true).await,
             Step::Resume { account } => self.pause(account, false).await,
-            Step::Reconnect { account } => {
-                let id = self.accounts[account];
-                assert_eq!(self.shop.connect(id, QUEUE).await, Some(false));
-                self.memory.reconnect(id.uuid());
-            }
+            Step::Reconnect { account } => self.reconnect(account).await,
+            Step::Disconnect { account } => self.disconnect(account).await,
+            Step::Edit { which, change } => self.edit(which, change).await,
             Step::Pass { millis } => self.memory.now += millis,
         }
         self.memory.now += 1;
@@ -323,6 +326,15 @@ async fn run_case(steps: Vec<Step>) {
     twins.shop.close().await;
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test learns from the environment how long it is to run"
+)]
+fn cases() -> u32 {
+    let wanted = std::env::var("POSTRIDER_MODEL_CASES");
+    wanted.map_or(CASES, |cases| cases.parse().expect("a number of cases"))
+}
+
 #[test]
 fn the_queue_agrees_with_its_model_after_every_step() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -330,7 +342,7 @@ fn the_queue_agrees_with_its_model_after_every_step() {
         .build()
         .unwrap();
     let mut runner = TestRunner::new(Config {
-        cases: CASES,
+        cases: cases(),
         max_shrink_iters: 250,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
             "proptest-regressions/model.txt",

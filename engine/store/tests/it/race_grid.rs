@@ -1,18 +1,19 @@
-//! What a worker or a reaper does, met by what a person or a caller does: {claim, mark, settle, reap} × {cancel, redrive,
-//! reconnect, wake}, in both orders, by force.
+//! What a worker or a reaper does, met by what a person or a caller does: {claim, mark, settle, reap} × {cancel, patch,
+//! reschedule, redrive, disconnect, reconnect, wake}, in both orders, by force.
 //!
 //! A gate holds the lock that the first needs; the second stands in line behind it with a snapshot from before; then the gate
 //! opens. What comes of it must be what one of the two serial orders gives. A claim waits for no bucket: as the first it is
 //! parked between its two locks (I20), as the second it must pass by, and come again.
 
-use crate::outcomes::{dead_letter, died, hold, retry};
+use crate::disconnect::disconnect;
+use crate::outcomes::{dead_letter, died, hold, release, retry};
 use crate::shop::{QUEUE, Shop, slots, window};
 use publisher::id::{AccountId, DeadLetterId, PostId};
 use serde_json::{Value, json};
 use sqlx::{Postgres, Transaction};
 use std::cell::Cell;
 use std::time::Duration;
-use store::queue::{Claimed, NewPost, Redrive, Settlement};
+use store::queue::{Claimed, NewPost, PostChange, Redrive, Settlement};
 use uuid::Uuid;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +23,23 @@ enum Verb {
     Settle,
     Reap,
     Cancel,
+    Patch,
+    Reschedule,
     Redrive,
+    Disconnect,
     Reconnect,
     Wake,
 }
 
-const PEOPLE: [Verb; 4] = [Verb::Cancel, Verb::Redrive, Verb::Reconnect, Verb::Wake];
+const PEOPLE: [Verb; 7] = [
+    Verb::Cancel,
+    Verb::Patch,
+    Verb::Reschedule,
+    Verb::Redrive,
+    Verb::Disconnect,
+    Verb::Reconnect,
+    Verb::Wake,
+];
 
 /// One account with the post that both sides meet at, and an ambiguous letter where one is to be redriven.
 struct Scene<'a> {
@@ -36,8 +48,16 @@ struct Scene<'a> {
     post: PostId,
     job: Option<Claimed>,
     letter: Option<Uuid>,
-    /// What the settlement reports: a held account if the other side reconnects it.
-    holds: bool,
+    /// What the settlement reports: a held account if the other side reconnects it; nothing at all if the other side edits,
+    /// because what was sent can be edited no more.
+    reports: Reports,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reports {
+    Failure,
+    Trouble,
+    Nothing,
 }
 
 fn exclusive(shop: &Shop, account: AccountId) -> NewPost {
@@ -60,7 +80,11 @@ impl<'a> Scene<'a> {
             post: PostId::new(),
             job: None,
             letter: None,
-            holds: person == Verb::Reconnect,
+            reports: match person {
+                Verb::Reconnect => Reports::Trouble,
+                Verb::Patch | Verb::Reschedule => Reports::Nothing,
+                _ => Reports::Failure,
+            },
         };
         if person == Verb::Redrive {
             shop.enqueue(exclusive(shop, account), shop.at(0)).await;
@@ -70,13 +94,17 @@ impl<'a> Scene<'a> {
             scene.letter = end.letter.map(DeadLetterId::uuid);
             assert!(shop.settle(end, shop.at(0)).await);
         }
-        let post = exclusive(shop, account);
+        // Its time is still to come for whoever edits it at the shop's first instant.
+        let post = NewPost {
+            scheduled_at: Some(shop.at(1)),
+            ..exclusive(shop, account)
+        };
         scene.post = post.id;
-        shop.enqueue(post, shop.at(1)).await;
+        shop.enqueue(post, shop.at(0)).await;
         if worker != Verb::Claim {
             scene.job = Some(shop.claim_one(shop.at(1)).await);
         }
-        if worker == Verb::Settle {
+        if worker == Verb::Settle && scene.reports != Reports::Nothing {
             let job = scene.job.as_ref().unwrap();
             shop.mark(job, shop.at(2)).await.unwrap();
         }
@@ -87,11 +115,14 @@ impl<'a> Scene<'a> {
         let job = self.job.as_ref().unwrap();
         match verb {
             Verb::Reap => died(job, 0),
-            _ if self.holds => Settlement {
-                token_seen: Some(1),
-                ..hold(job)
+            _ => match self.reports {
+                Reports::Trouble => Settlement {
+                    token_seen: Some(1),
+                    ..hold(job)
+                },
+                Reports::Nothing => release(job),
+                Reports::Failure => retry(job, 0),
             },
-            _ => retry(job, 0),
         }
     }
 
@@ -107,6 +138,25 @@ impl<'a> Scene<'a> {
             Verb::Settle => json!(shop.settle(self.end(verb), shop.at(3)).await),
             Verb::Reap => json!(shop.settle(self.end(verb), shop.at(100)).await),
             Verb::Cancel => json!(shop.store.cancel_post(shop.org, self.post).await.unwrap()),
+            Verb::Patch => {
+                let text = Some("better".to_owned());
+                let changed = vec!["text"];
+                self.edit(PostChange {
+                    text,
+                    changed,
+                    ..PostChange::default()
+                })
+                .await
+            }
+            Verb::Reschedule => {
+                let scheduled_at = Some(shop.at(150));
+                self.edit(PostChange {
+                    scheduled_at,
+                    ..PostChange::default()
+                })
+                .await
+            }
+            Verb::Disconnect => json!(format!("{:?}", disconnect(shop, self.account, 3).await)),
             Verb::Redrive => {
                 let ask = Redrive {
                     org: shop.org,
@@ -127,12 +177,29 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Edits the post as it was judged a moment ago; tells whether it was still that one, and not begun.
+    async fn edit(&self, change: PostChange) -> Value {
+        let shop = self.shop;
+        let judged = shop.store.get_post(shop.org, self.post, None).await;
+        let judged = judged.unwrap().unwrap().updated_at;
+        let now = Some(shop.at(0));
+        let edited = shop
+            .store
+            .edit_post(shop.org, self.post, judged, &change, now);
+        json!(edited.await.unwrap())
+    }
+
     /// What an observer can tell of the account afterwards; its own ids and instants aside.
     async fn outcome(&self) -> Value {
         let id = self.account;
         let question = format!(
             "select jsonb_build_object(
-               'posts', (select jsonb_agg(status order by id) from posts where account = '{id}'),
+               'posts', (select jsonb_agg(jsonb_build_array(status, text, scheduled_at) order by id)
+                           from posts where account = '{id}'),
+               'events', (select jsonb_agg(type order by type) from events e join posts p on p.id = e.subject
+                           where p.account = '{id}'),
+               'attempts', (select jsonb_agg(jsonb_build_array(outcome, settlement) order by p.id, claim) from attempts a
+                              join posts p on p.id = a.subject where p.account = '{id}'),
                'jobs', (select jsonb_agg(jsonb_build_array(state, hold_reason, claim, failures, deaths, sent_claim,
                                                            checkpoint is not null) order by id)
                           from jobs where bucket = '{id}'),

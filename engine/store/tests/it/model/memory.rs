@@ -44,7 +44,8 @@ impl Job {
             post,
             priority: 1,
             run_at: None,
-            give_up: FAR_MS,
+            // Far beyond what is shown, so that an edit moves it out of nobody's sight.
+            give_up: 30 * FAR_MS,
             may_wait: true,
             exclusive: false,
             state: "queued",
@@ -59,6 +60,14 @@ impl Job {
             leased_until: 0,
         }
     }
+}
+
+/// A post as its owner sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Post {
+    pub(crate) status: &'static str,
+    pub(crate) text: String,
+    pub(crate) at: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -87,7 +96,7 @@ pub(crate) struct Letter {
 pub(crate) struct Memory {
     pub(crate) now: i64,
     pub(crate) accounts: BTreeMap<Uuid, Account>,
-    pub(crate) posts: BTreeMap<Uuid, &'static str>,
+    pub(crate) posts: BTreeMap<Uuid, Post>,
     pub(crate) jobs: BTreeMap<Uuid, Job>,
     pub(crate) letters: BTreeMap<Uuid, Letter>,
     /// By job, claim and meter: when it was dated.
@@ -244,8 +253,12 @@ impl Memory {
         self.jobs.remove(&id);
         self.charges
             .retain(|(job, ..), at| *job != id || at.is_some());
-        self.posts.insert(post, "canceled");
+        self.shows(post, "canceled");
         true
+    }
+
+    pub(super) fn shows(&mut self, post: Uuid, status: &'static str) {
+        self.posts.get_mut(&post).unwrap().status = status;
     }
 
     pub(super) fn job_of(&self, post: Uuid) -> Option<Uuid> {
@@ -269,7 +282,10 @@ impl Memory {
     /// Whether the letter may be redriven; `redriven` follows with the new job's id.
     pub(crate) fn may_redrive(&self, letter: Uuid, blind: bool) -> bool {
         let letter = &self.letters[&letter];
-        let busy = self.accounts[&letter.account].marked.is_some();
+        let Some(account) = self.accounts.get(&letter.account) else {
+            return false;
+        };
+        let busy = account.marked.is_some();
         letter.resolved.is_none() && !(letter.exclusive && letter.sent && !blind && busy)
     }
 
@@ -288,7 +304,7 @@ impl Memory {
         if job.exclusive && looks {
             self.accounts.get_mut(&job.account).unwrap().marked = Some(id);
         }
-        self.posts.insert(job.post, "queued");
+        self.shows(job.post, "queued");
         self.owners.insert(id, job.account);
         self.jobs.insert(id, job);
     }

@@ -1,6 +1,6 @@
 //! What callers and people do, once in the store and once in the maps.
 
-use crate::model::memory::Job;
+use crate::model::memory::{Job, Post};
 use crate::model::steps::Request;
 use crate::model::{Twins, newest};
 use crate::shop::batch;
@@ -76,7 +76,12 @@ impl Twins {
         };
         self.memory.jobs.insert(id, job);
         self.memory.owners.insert(id, account);
-        self.memory.posts.insert(post.id.uuid(), "queued");
+        let shown = Post {
+            status: "queued",
+            text: post.text.clone(),
+            at: post.scheduled_at.map(|_| due),
+        };
+        self.memory.posts.insert(post.id.uuid(), shown);
         self.posts.push(post.id.uuid());
     }
 

@@ -36,7 +36,7 @@ impl Memory {
         self.charge(id, kind, s, job.sent.is_some());
         self.close(id, &job, s, ends);
         if let Some(status) = s.post_status {
-            self.posts.insert(job.post, status);
+            self.shows(job.post, status);
         }
         if let Some(letter) = s.letter {
             self.bury(letter.uuid(), &job, s);
@@ -140,7 +140,7 @@ impl Memory {
         match open {
             Some(letter) if known => {
                 letter.resolved = Some("confirmed_published");
-                self.posts.insert(post, "published");
+                self.shows(post, "published");
                 true
             }
             _ => false,
@@ -197,7 +197,7 @@ impl Memory {
         let posts = self
             .posts
             .iter()
-            .map(|(id, status)| (id.to_string(), json!(status)));
+            .map(|(id, post)| (id.to_string(), json!([post.status, post.text, post.at])));
         let receipts = self.receipts.iter();
         let receipts = receipts.map(|(job, claim, post)| (format!("{job} {claim}"), json!(post)));
         json!({
@@ -230,6 +230,7 @@ pub(crate) async fn stored(shop: &Shop) -> Value {
         ms("run_at"),
         ms("give_up_at")
     );
+    let post_row = format!("jsonb_build_array(status, text, {})", ms("scheduled_at"));
     let bucket_row = format!(
         "jsonb_build_array(running, case when paused then paused_by end, {}, marked_job, a.status, a.token_generation)",
         ms("blocked_until")
@@ -242,7 +243,7 @@ pub(crate) async fn stored(shop: &Shop) -> Value {
         map("job || ' ' || claim || ' ' || meter", &format!("to_jsonb({})", ms("at")), "charges"),
         map("id", "jsonb_build_array(class, resolved_how, sent_at is not null)", "dead_letters"),
         map("job || ' ' || claim", "jsonb_build_array(settlement, outcome)", "attempts"),
-        map("id", "to_jsonb(status)", "posts"),
+        map("id", &post_row, "posts"),
         map("job || ' ' || claim", "to_jsonb(post)", "receipts"),
     );
     let answer = shop.database.ask(&question).await.unwrap();

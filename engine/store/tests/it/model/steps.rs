@@ -50,6 +50,13 @@ pub(crate) enum Step {
     Reconnect {
         account: usize,
     },
+    Disconnect {
+        account: usize,
+    },
+    Edit {
+        which: usize,
+        change: Change,
+    },
     Pass {
         millis: i64,
     },
@@ -66,6 +73,14 @@ pub(crate) struct Request {
     pub(crate) give_up_secs: u64,
     /// An idempotency key, and which of two bodies is sent under it.
     pub(crate) key: Option<(u8, u8)>,
+}
+
+/// What an owner edits; `stale`: it was judged when the post was another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    pub(crate) due_in: Option<i64>,
+    pub(crate) text: bool,
+    pub(crate) stale: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +106,7 @@ const CLASSES: [&str; 6] = [
 ];
 
 fn request() -> impl Strategy<Value = Request> {
-    let due_in = prop_oneof![3 => Just(0), 1 => 1..=40_000i64];
+    let due_in = prop_oneof![3 => Just(0), 2 => 1..=40_000i64];
     let give_up = prop_oneof![3 => Just(86_400u64), 2 => 20..=200u64];
     let key = prop::option::weighted(0.3, (0..3u8, 0..2u8));
     (
@@ -131,6 +146,16 @@ fn how() -> impl Strategy<Value = How> {
     ]
 }
 
+fn change() -> impl Strategy<Value = Change> {
+    let due_in = prop::option::of(1..=40_000i64);
+    let stale = prop_oneof![4 => Just(false), 1 => Just(true)];
+    (due_in, any::<bool>(), stale).prop_map(|(due_in, text, stale)| Change {
+        due_in,
+        text,
+        stale,
+    })
+}
+
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let which = 0..6usize;
     let millis = prop_oneof![6 => 1..=8_000i64, 2 => Just(61_000i64), 1 => Just(300_000i64)];
@@ -146,7 +171,10 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Step::Notice),
         2 => which.clone().prop_map(|which| Step::Bury { which }),
         2 => which.clone().prop_map(|which| Step::Cancel { which }),
-        3 => (which, any::<bool>()).prop_map(|(which, blind)| Step::Redrive { which, blind }),
+        3 => (which.clone(), any::<bool>())
+            .prop_map(|(which, blind)| Step::Redrive { which, blind }),
+        4 => (which, change()).prop_map(|(which, change)| Step::Edit { which, change }),
+        1 => (0..3usize).prop_map(|account| Step::Disconnect { account }),
         1 => (0..3usize).prop_map(|account| Step::Pause { account }),
         1 => (0..3usize).prop_map(|account| Step::Resume { account }),
         2 => (0..3usize).prop_map(|account| Step::Reconnect { account }),
