@@ -6,6 +6,7 @@
 mod accounts;
 mod buckets;
 mod config;
+mod content;
 mod dead_letters;
 mod fake;
 mod keys;
@@ -16,13 +17,15 @@ mod vault;
 
 pub(crate) use self::{
     accounts::{AccountVerb, DisconnectAccount, ListAccounts, ShowAccount},
-    buckets::{BucketVerb, ListBuckets, PauseBucket, ResumeBucket, WhichBucket},
+    buckets::{BucketVerb, ListBuckets, PauseBucket, ResumeBucket, ShowBucket, WhichBucket},
     config::ConfigVerb,
-    dead_letters::{DeadLetters, Discard, ListLetters, Redrive, ShowLetter},
+    content::{ContentChange, MediaChoice},
+    dead_letters::{DeadLetters, Discard, EditLetter, ListLetters, Redrive, ShowLetter},
     fake::{Fake, FakeBluesky},
     keys::{CreateKey, Keys, ListKeys, RevokeKey},
-    options::Consent,
-    posts::{CancelPost, ListPosts, Posts, ReschedulePost, RetryPost, ShowPost},
+    options::{Actor, Consent, InOrg},
+    posts::{CancelPost, EditPost, ListPosts, Posts, ReschedulePost, RetryPost, ShowPost},
+    values::Moment,
     vault::{RotateKeys, VaultVerb},
 };
 
@@ -113,10 +116,10 @@ pub(crate) enum Command {
     /// List, show and disconnect accounts
     #[command(subcommand)]
     Accounts(AccountVerb),
-    /// List, show, cancel, reschedule and retry posts
+    /// List, show, cancel, reschedule, edit and retry posts
     #[command(subcommand)]
     Posts(Posts),
-    /// List, show, redrive and discard what ended unpublished
+    /// List, show, redrive, edit and discard what ended unpublished
     #[command(subcommand)]
     DeadLetters(DeadLetters),
     /// Rotate master keys, and show them
@@ -127,7 +130,7 @@ pub(crate) enum Command {
     /// With --json, prints `{"data": [{"id", "name", "version", "queues", "startedAt", "seenAt", "stopping", "leases",
     /// "running"}]}`.
     Workers,
-    /// List, pause and resume what waits for an account or a platform
+    /// List, show, pause and resume what waits for an account or a platform
     #[command(subcommand)]
     Buckets(BucketVerb),
     /// Check the configuration; print an example, or the reference
@@ -138,6 +141,11 @@ pub(crate) enum Command {
     /// With --json, prints `{"ok", "checks": [{"name", "ok", "message", "remedy"}], "config": [{"key",
     /// "variable", "value", "source"}]}`. Exits 1 if anything is wrong.
     Doctor(DoctorArgs),
+    /// Print the completions of a shell, for its start-up file
+    ///
+    /// Such as: postrider completions bash > ~/.local/share/bash-completion/completions/postrider. With --json, prints
+    /// `{"shell", "script"}`.
+    Completions(CompletionsArgs),
     /// Run a fake platform, for demos and tests
     #[command(subcommand, hide = true)]
     Fake(Fake),
@@ -157,5 +165,14 @@ pub(crate) struct DoctorArgs {
     pub(crate) invariants: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;

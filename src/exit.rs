@@ -3,6 +3,7 @@
 //! An error that is no [`Stop`] ends with [`Exit::Failed`]; its chain of causes is printed once, by `main`.
 
 use crate::config::Problems;
+use publisher::Violation;
 use std::{io, process::ExitCode};
 
 /// The exit codes that scripts may rely on.
@@ -33,34 +34,46 @@ pub(crate) struct Stop {
     pub(crate) what: String,
     /// What to do about it.
     pub(crate) remedy: String,
+    /// The rules that the input breaks, where there are several to name.
+    pub(crate) violations: Vec<Violation>,
 }
 
 impl Stop {
-    /// Ends with [`Exit::Failed`].
-    pub(crate) fn failed(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// Ends with this code.
+    pub(crate) fn new(exit: Exit, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
-            exit: Exit::Failed,
+            exit,
             what: what.into(),
             remedy: remedy.into(),
+            violations: Vec::new(),
         }
+    }
+
+    /// Ends with [`Exit::WrongUse`], because what was given breaks these rules.
+    pub(crate) fn broken(violations: Vec<Violation>) -> Self {
+        let what = match violations.len() {
+            1 => "the post would break a rule of its platform".to_owned(),
+            n => format!("the post would break {n} rules of its platform"),
+        };
+        Self {
+            violations,
+            ..Self::wrong_use(what, "nothing was changed; mend what is named")
+        }
+    }
+
+    /// Ends with [`Exit::Failed`].
+    pub(crate) fn failed(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, what, remedy)
     }
 
     /// Ends with [`Exit::WrongUse`].
     pub(crate) fn wrong_use(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            exit: Exit::WrongUse,
-            what: what.into(),
-            remedy: remedy.into(),
-        }
+        Self::new(Exit::WrongUse, what, remedy)
     }
 
     /// Ends with [`Exit::Refused`].
     pub(crate) fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            exit: Exit::Refused,
-            what: what.into(),
-            remedy: remedy.into(),
-        }
+        Self::new(Exit::Refused, what, remedy)
     }
 }
 

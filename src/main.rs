@@ -4,6 +4,7 @@
 
 mod cli;
 mod cmd;
+mod complaint;
 mod config;
 mod confirm;
 mod connectors;
@@ -21,27 +22,25 @@ mod wiring;
 use crate::{
     cli::{AccountVerb, Cli, Command},
     cmd::serve::Parts,
-    config::{Config, Needs, Problem, Problems},
-    exit::{Exit, Stop, code_of, told},
+    config::{Config, Needs, Problem},
+    exit::{Exit, Stop, code_of},
     output::Output,
 };
-use anstyle::{AnsiColor, Style};
 use clap::Parser as _;
-use serde_json::json;
 use std::process::ExitCode;
-use store::StoreError;
-
-const ALARM: Style = AnsiColor::Red.on_default().bold();
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return complaint::usage::report(&error),
+    };
     let json = cli.global.json;
     match run(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
             let exit = code_of(&error);
             if exit != Exit::Done {
-                report(&error, exit, json);
+                complaint::report(&error, exit, json);
             }
             exit.into()
         }
@@ -93,6 +92,7 @@ async fn dispatch(cli: Cli, config: Config, problems: Vec<Problem>) -> anyhow::R
         Command::Workers => cmd::workers::run(&config, output).await,
         Command::Buckets(verb) => cmd::buckets::run(&verb, &config, output).await,
         Command::Config(verb) => cmd::config::run(verb, &config, problems, output),
+        Command::Completions(ask) => cmd::completions::run(&ask, output),
         Command::Doctor(args) => cmd::doctor::run(&args, &config, problems, output).await,
         Command::Fake(fake) => cmd::fake::run(&fake, output).await,
     }
@@ -117,36 +117,6 @@ fn needs(command: &Command) -> Needs {
         | Command::DeadLetters(_)
         | Command::Workers
         | Command::Buckets(_) => Needs::Database,
-        Command::Fake(_) => Needs::Nothing,
-    }
-}
-
-/// Says on stderr what went wrong and what to do; the causes of an error are printed here and nowhere else.
-fn report(error: &anyhow::Error, exit: Exit, json: bool) {
-    let stop = error.downcast_ref::<Stop>();
-    let store = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<StoreError>());
-    let remedy = stop
-        .map(|stop| stop.remedy.as_str())
-        .or_else(|| store.map(wiring::remedy_for));
-    let message = if error.is::<Stop>() {
-        error.to_string()
-    } else {
-        told(error)
-    };
-    if json {
-        let mut document =
-            json!({ "error": { "message": message, "remedy": remedy, "exit": exit as u8 } });
-        if let Some(Problems(all)) = error.downcast_ref() {
-            document["error"]["message"] = "the configuration cannot be used".into();
-            document["error"]["problems"] = json!(all);
-        }
-        anstream::eprintln!("{document}");
-        return;
-    }
-    anstream::eprintln!("{ALARM}postrider:{ALARM:#} {message}");
-    if let Some(remedy) = remedy {
-        anstream::eprintln!("  remedy: {remedy}");
+        Command::Completions(_) | Command::Fake(_) => Needs::Nothing,
     }
 }

@@ -10,7 +10,8 @@ pub(crate) use time::{relative, since, stamp, when};
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
-use std::{fmt::Display, io::Write as _};
+use std::{fmt::Display, io::Write as _, os::fd::AsFd};
+use unicode_width::UnicodeWidthStr as _;
 
 const HEADING: Style = Style::new().bold();
 pub(crate) const FAINT: Style = Style::new().dimmed();
@@ -27,6 +28,9 @@ const COLUMNS_MAX: u16 = 160;
 /// An id with the space around it.
 const ID_COLUMNS: u16 = 38;
 
+/// An instant with the space around it.
+const INSTANT_COLUMNS: u16 = 22;
+
 /// Where a command's result goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
@@ -37,14 +41,10 @@ pub(crate) struct Output {
 impl Output {
     /// For the terminal that stdout is, if it is one.
     pub(crate) fn new(json: bool) -> Self {
-        let columns =
-            rustix::termios::tcgetwinsize(std::io::stdout()).map_or(COLUMNS, |size| size.ws_col);
-        let columns = if columns == 0 {
-            COLUMNS
-        } else {
-            columns.clamp(COLUMNS_MIN, COLUMNS_MAX)
-        };
-        Self { json, columns }
+        Self {
+            json,
+            columns: columns_of(std::io::stdout()),
+        }
     }
 
     /// Whether one JSON document is wanted instead of text.
@@ -82,8 +82,8 @@ impl Output {
         lines.try_for_each(|line| self.line(line))
     }
 
-    /// Prints names with their values, one below the other; what has no value is left out. Values are not broken, so that
-    /// addresses can be copied.
+    /// Prints names with their values, one below the other; what has no value is left out. A value is broken between words
+    /// only, so that addresses can be copied.
     pub(crate) fn facts(self, facts: &[(&str, Option<String>)]) -> anyhow::Result<()> {
         let width = facts
             .iter()
@@ -92,11 +92,57 @@ impl Output {
             .unwrap_or_default();
         for (name, value) in facts {
             let Some(value) = value else { continue };
-            let value = value.replace('\n', &format!("\n{:width$}  ", ""));
-            self.line(format_args!("{HEADING}{name:<width$}{HEADING:#}  {value}"))?;
+            let label = format!("{HEADING}{name:<width$}{HEADING:#}  ");
+            self.behind(&label, width + 2, value)?;
         }
         Ok(())
     }
+
+    /// Prints text behind a label that takes `columns` of the first line; the others begin below it.
+    pub(crate) fn behind(self, label: &str, columns: usize, text: &str) -> anyhow::Result<()> {
+        let lines = wrapped(text, usize::from(self.columns).saturating_sub(columns));
+        let text = lines.join(&format!("\n{:columns$}", ""));
+        self.line(format_args!("{label}{text}"))
+    }
+
+    /// Prints a heading over what follows.
+    pub(crate) fn heading(self, heading: impl Display) -> anyhow::Result<()> {
+        self.line(format_args!("\n{HEADING}{heading}{HEADING:#}"))
+    }
+
+    /// Prints text behind an indentation, broken between words where a line is full.
+    pub(crate) fn indented(self, indent: usize, text: &str) -> anyhow::Result<()> {
+        for line in wrapped(text, usize::from(self.columns).saturating_sub(indent)) {
+            self.line(format_args!("{:indent$}{line}", ""))?;
+        }
+        Ok(())
+    }
+}
+
+/// How wide a terminal is; 80 columns for what is none.
+pub(crate) fn columns_of(stream: impl AsFd) -> u16 {
+    match rustix::termios::tcgetwinsize(stream) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.clamp(COLUMNS_MIN, COLUMNS_MAX),
+        _ => COLUMNS,
+    }
+}
+
+/// The lines of a text, none wider than `columns` but for a word that is. Line breaks stay.
+pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            if !line.is_empty() && line.width() + 1 + word.width() > columns {
+                lines.push(std::mem::take(&mut line));
+            } else if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines
 }
 
 /// `ok` in green or `wrong` in red, in equal width.
@@ -139,6 +185,12 @@ fn is_id(text: &str) -> bool {
     uuid::Uuid::parse_str(text).is_ok()
 }
 
+/// Whether a cell begins with an instant, as [`since`] writes it.
+fn is_instant(cell: &str) -> bool {
+    let line = cell.lines().next().unwrap_or_default();
+    line.len() == 20 && line.ends_with('Z') && line.as_bytes()[10] == b' '
+}
+
 fn table(heading: &[&str], rows: Vec<Vec<String>>, columns: u16) -> Vec<String> {
     let mut table = Table::new();
     table
@@ -152,10 +204,17 @@ fn table(heading: &[&str], rows: Vec<Vec<String>>, columns: u16) -> Vec<String> 
         .iter()
         .filter_map(|row| row.first())
         .any(|cell| cell.lines().next().is_some_and(is_id));
+    let instants: Vec<usize> = (0..rows.first().map_or(0, Vec::len))
+        .filter(|n| rows.iter().any(|row| is_instant(&row[*n])))
+        .collect();
     table.add_rows(rows);
-    if has_ids && let Some(first) = table.column_mut(0) {
-        // Whole, so that it can be copied.
-        first.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(ID_COLUMNS)));
+    // Whole, so that it can be copied.
+    let ids = has_ids.then_some((0, ID_COLUMNS));
+    let whole = instants.into_iter().map(|n| (n, INSTANT_COLUMNS));
+    for (n, columns) in ids.into_iter().chain(whole) {
+        if let Some(column) = table.column_mut(n) {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(columns)));
+        }
     }
     table
         .trim_fmt()
@@ -174,8 +233,7 @@ mod tests {
                 "0199f0a1-1111-7222-8333-444455556666\n{}",
                 shortened(&"lorem ipsum ".repeat(30), 72)
             ),
-            "published\nbluesky".to_owned(),
-            "@a-rather-long-handle.bsky.social".to_owned(),
+            "bluesky @a-rather-long-handle.bsky.social\naccount_blocked".to_owned(),
             "2026-11-21 03:22:10Z\n3 min ago".to_owned(),
         ]
     }
@@ -183,7 +241,7 @@ mod tests {
     #[test]
     fn a_table_is_readable_at_80_columns() {
         let lines = table(
-            &["post", "status", "account", "accepted"],
+            &["post", "account", "accepted"],
             vec![row(), row()],
             COLUMNS,
         );
@@ -198,6 +256,12 @@ mod tests {
                 .any(|line| line.contains("0199f0a1-1111-7222-8333-444455556666")),
             "ids stay whole: {lines:#?}"
         );
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.contains("2026-11-21 03:22:10Z")),
+            "instants stay whole: {lines:#?}"
+        );
     }
 
     #[test]
@@ -206,6 +270,20 @@ mod tests {
             table(&["post", "status"], vec![], COLUMNS),
             ["POST  STATUS"]
         );
+    }
+
+    #[test]
+    fn a_value_is_broken_between_words_and_only_there() {
+        let address = "https://example.com/".repeat(5);
+        let text = format!("one two three {address} four\nfive");
+        let lines = wrapped(&text, 10);
+        assert_eq!(lines, ["one two", "three", &address, "four", "five"]);
+        assert_eq!(
+            wrapped("漢字 漢字 漢字", 10),
+            ["漢字 漢字", "漢字"],
+            "two columns each"
+        );
+        assert_eq!(wrapped("", 10), Vec::<String>::new());
     }
 
     #[test]

@@ -2,11 +2,7 @@
 //!
 //! Everything is opened without asking anybody: the database may be away now and come later.
 
-use crate::{
-    config::Config,
-    connectors,
-    exit::{Exit, Stop},
-};
+use crate::{config::Config, connectors, exit::Stop};
 use anyhow::Context as _;
 use engine::{ClientConfig, Library, LibraryLimits, RuntimeConfig};
 use publisher::{Http, HttpConfig, Registry};
@@ -103,11 +99,7 @@ pub(crate) async fn migrate(store: &Store) -> anyhow::Result<usize> {
 /// What to say about a PostgreSQL that lacks what the statements use.
 pub(crate) fn too_old(version: i32) -> Stop {
     let what = format!("PostgreSQL {} is too old", version / 10_000);
-    Stop {
-        exit: Exit::Failed,
-        what,
-        remedy: "use PostgreSQL 14 or newer".to_owned(),
-    }
+    Stop::failed(what, "use PostgreSQL 14 or newer")
 }
 
 /// The platforms of this process.

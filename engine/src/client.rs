@@ -6,6 +6,7 @@ mod connect;
 mod consent;
 mod disconnect;
 mod edit;
+mod edit_letter;
 mod keys;
 mod retry;
 mod wait;
@@ -16,6 +17,7 @@ pub use connect::{ConnectRequest, Connected};
 pub use consent::{CONSENT_LIVES, CONSENTS_MAX, ConsentFault, ConsentRequest, TakenConsent};
 pub use disconnect::{DisconnectRequest, Disconnected};
 pub use edit::Edit;
+pub use edit_letter::EditLetterRequest;
 pub use keys::{CreatedKey, Environment, NewKeyRequest};
 pub use wait::WaitEnd;
 

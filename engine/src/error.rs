@@ -1,6 +1,7 @@
 //! What accepting, editing, retrying, connecting and disconnecting can come to, other than well.
 
 use crate::client::ConsentFault;
+use crate::console::Closed;
 use chrono::{DateTime, Utc};
 use publisher::{Failure, Violation};
 use std::error::Error;
@@ -102,6 +103,12 @@ pub enum RetryError {
     /// Somebody else was faster, or its account has another post to look for first.
     #[error("the post changed while it was being retried")]
     Raced,
+    /// It may be public, and nobody can find out.
+    #[error("the post may be public already, and {platform} cannot be asked whether it is")]
+    CannotLook {
+        /// The platform, which has no read-back.
+        platform: String,
+    },
     /// It may be public: it is looked for at once, and cannot be put off.
     #[error("the post may be public already; it is looked for at once and cannot be scheduled")]
     LooksFirst,
@@ -117,6 +124,38 @@ pub enum RetryError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why the post of a dead letter was not changed and sent.
+#[derive(Debug, thiserror::Error)]
+pub enum EditLetterError {
+    /// No such letter (in this organisation).
+    #[error("there is no dead letter with this id, and no post with this id has one")]
+    NotFound,
+    /// Somebody has dealt with it.
+    #[error("the dead letter is not open any more: {0}")]
+    NotOpen(Closed),
+    /// Not a post's.
+    #[error("only the dead letter of a post can be edited; this one is a {kind}'s")]
+    NotAPost {
+        /// What it is.
+        kind: String,
+    },
+    /// It may be public as it was.
+    #[error("the post may be public already as it was, so it cannot become another one")]
+    Unresolved,
+    /// Its account is not connected any more.
+    #[error("the post's account is no longer connected")]
+    AccountMissing,
+    /// What the post would become, or its time.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+}
+
+impl From<StoreError> for EditLetterError {
+    fn from(error: StoreError) -> Self {
+        Self::Edit(error.into())
+    }
 }
 
 /// Why no account was connected.

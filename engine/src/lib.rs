@@ -42,15 +42,17 @@ pub use backoff::{BACKOFF_FIRST, BACKOFF_MAX, backoff};
 pub use canary::{CanaryError, check_canaries};
 pub use client::{
     Acceptance, CONSENT_LIVES, CONSENTS_MAX, Client, ClientConfig, ConnectRequest, Connected,
-    ConsentFault, ConsentRequest, CreatedKey, DisconnectRequest, Disconnected, Edit, Environment,
-    NewKeyRequest, Replay, Submission, TakenConsent, Target, TargetMedia, WaitEnd,
+    ConsentFault, ConsentRequest, CreatedKey, DisconnectRequest, Disconnected, Edit,
+    EditLetterRequest, Environment, NewKeyRequest, Replay, Submission, TakenConsent, Target,
+    TargetMedia, WaitEnd,
 };
 pub use console::{
-    Console, DiscardError, DiscardRequest, RedriveError, RedriveRequest, Redriven, RotateError,
-    RotateProgress, Rotated,
+    Closed, Console, DiscardError, DiscardRequest, RedriveError, RedriveRequest, Redriven,
+    RotateError, RotateProgress, Rotated,
 };
 pub use error::{
-    AcceptError, ConnectError, DisconnectError, EditError, RetryError, TargetViolation,
+    AcceptError, ConnectError, DisconnectError, EditError, EditLetterError, RetryError,
+    TargetViolation,
 };
 pub use library::{Library, LibraryError, LibraryLimits, Upload};
 pub use runtime::{Runtime, RuntimeConfig, RuntimeError, Stop};

@@ -1,7 +1,7 @@
 //! The verbs of buckets.
 
 use super::{
-    options::{Actor, Consent, Page},
+    options::{Actor, Consent, InOrg, Page},
     values::account_id,
 };
 use clap::{Args, Subcommand};
@@ -15,7 +15,14 @@ pub(crate) enum BucketVerb {
     /// "state", "reason", "platformPaused", "until", "queued", "running"}], "nextCursor": text or null}`; state is `ready`,
     /// `limited`, `blocked` or `paused`.
     List(ListBuckets),
-    /// Let nothing of an account or a platform be begun
+    /// Show one account's bucket: what waits, since when, for what, and when it opens
+    ///
+    /// With --json, prints what `buckets list` has of it and `{"due", "dueSince", "later", "nextAt", "held", "workers",
+    /// "closed": [{"by": "person", "owner", "platform", "limit" or "unresolved", "what", "until", "remedy"}], "limits":
+    /// [{"name", "kind", "counts", "max", "unitsEach", "windowSeconds", "own", "reserved", "used", "freesAt"}], "posts":
+    /// [{"id", "state", "priority", "dueAt", "failures", "looks", "stage", "unresolved", "giveUpAt", "queuedAt", "text"}]}`.
+    Show(ShowBucket),
+    /// Let nothing of an account or a platform be begun; asks first
     ///
     /// With --json, prints `{"accountId", "platform", "paused", "by"}`. Exits 3 if it is paused already.
     Pause(PauseBucket),
@@ -39,6 +46,18 @@ pub(crate) struct ListBuckets {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ShowBucket {
+    /// The account's id, from `postrider buckets list`
+    #[arg(value_name = "ACCOUNT_ID", value_parser = account_id)]
+    pub(crate) account: AccountId,
+    #[command(flatten)]
+    pub(crate) of: InOrg,
+    /// At most so many of its posts
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..=200))]
+    pub(crate) posts: i32,
+}
+
+#[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct WhichBucket {
     /// The account's id, from `postrider buckets list`
@@ -54,6 +73,8 @@ pub(crate) struct PauseBucket {
     #[command(flatten)]
     pub(crate) which: WhichBucket,
     #[command(flatten)]
+    pub(crate) of: InOrg,
+    #[command(flatten)]
     pub(crate) actor: Actor,
     #[command(flatten)]
     pub(crate) consent: Consent,
@@ -63,6 +84,8 @@ pub(crate) struct PauseBucket {
 pub(crate) struct ResumeBucket {
     #[command(flatten)]
     pub(crate) which: WhichBucket,
+    #[command(flatten)]
+    pub(crate) of: InOrg,
     #[command(flatten)]
     pub(crate) actor: Actor,
 }

@@ -1,7 +1,7 @@
 //! The verbs of API keys.
 
 use super::{
-    options::Consent,
+    options::{Consent, InOrg},
     values::{key_id, name},
 };
 use clap::{Args, Subcommand};
@@ -18,7 +18,7 @@ pub(crate) enum Keys {
     /// With --json, prints `{"data": [{"id", "organisation", "name", "prefix", "last4", "scopes", "profileId",
     /// "createdAt", "lastUsedAt", "expiresAt", "revokedAt"}]}`.
     List(ListKeys),
-    /// Revoke an API key at once
+    /// Revoke an API key at once; asks first
     ///
     /// With --json, prints `{"id", "revokedAt"}`.
     Revoke(RevokeKey),
@@ -49,6 +49,8 @@ pub(crate) struct RevokeKey {
     /// Its id, from `postrider keys list`
     #[arg(value_name = "KEY_ID", value_parser = key_id)]
     pub(crate) id: ApiKeyId,
+    #[command(flatten)]
+    pub(crate) of: InOrg,
     #[command(flatten)]
     pub(crate) consent: Consent,
 }

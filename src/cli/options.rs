@@ -1,7 +1,15 @@
-//! What several verbs take: who acts, and the yes that a script gives beforehand.
+//! What several verbs take: whose it is, who acts, the yes that a script gives beforehand, which page of a list.
 
 use super::values::name;
 use clap::Args;
+
+/// Whose thing a verb is about, where its id could be anybody's.
+#[derive(Debug, Args)]
+pub(crate) struct InOrg {
+    /// The organisation: name or id; what is another's is not found. Without it all are asked
+    #[arg(long, value_name = "NAME")]
+    pub(crate) org: Option<String>,
+}
 
 /// In whose name a verb acts.
 #[derive(Debug, Args)]

@@ -1,7 +1,8 @@
 //! The verbs of posts.
 
 use super::{
-    options::{Actor, Consent, Page},
+    content::ContentChange,
+    options::{Actor, Consent, InOrg, Page},
     values::{instant, post_id},
 };
 use chrono::{DateTime, Utc};
@@ -21,9 +22,9 @@ pub(crate) enum Posts {
     /// "handle"}, "platform", "status", "text", "media", "options", "metadata", "scheduledAt", "publishedAt", "uri", "cid", "url",
     /// "warnings", "error", "waiting": {"reason", "since", "until"} or null, "createdAt", "updatedAt", "attempts":
     /// [{"job", "claim", "startedAt", "endedAt", "outcome", "settlement", "class", "code", "message", "rule",
-    /// "httpStatus", "platformResponse"}]}`.
+    /// "httpStatus", "platformResponse"}]}`; `job` and `claim` say which work it was.
     Show(ShowPost),
-    /// Cancel a post that has not begun
+    /// Cancel a post that has not begun; asks first
     ///
     /// With --json, prints `{"id", "status"}`. Exits 3 if it has begun or ended.
     Cancel(CancelPost),
@@ -31,10 +32,16 @@ pub(crate) enum Posts {
     ///
     /// With --json, prints `{"id", "status", "scheduledAt"}`. Exits 3 if it has begun or ended, or if its time has come.
     Reschedule(ReschedulePost),
-    /// Queue a failed, rejected or canceled post again
+    /// Change text or media of a scheduled post that has not begun
     ///
-    /// What may be public already is looked for first. A canceled post keeps its time unless --at says another one. With
-    /// --json, prints `{"id", "status", "scheduledAt"}`. Exits 3 in any other state.
+    /// The post as it would be is judged by its platform's rules; what is not named stays. With --json, prints a Post as
+    /// `posts list` has it. Exits 2 if rules are broken, 3 if it has begun or ended, or if its time has come.
+    Edit(EditPost),
+    /// Queue a failed, rejected or canceled post again; asks first
+    ///
+    /// What may be public already is looked for first, and refused where the platform cannot be asked. A canceled post keeps
+    /// its time unless --at says another one. With --json, prints `{"id", "status", "scheduledAt"}`. Exits 3 in any other
+    /// state.
     Retry(RetryPost),
 }
 
@@ -43,9 +50,8 @@ pub(crate) struct CancelPost {
     /// Its id, from `postrider posts list`
     #[arg(value_name = "POST_ID", value_parser = post_id)]
     pub(crate) id: PostId,
-    /// The organisation: name or id; without it all are asked
-    #[arg(long, value_name = "NAME")]
-    pub(crate) org: Option<String>,
+    #[command(flatten)]
+    pub(crate) of: InOrg,
     #[command(flatten)]
     pub(crate) consent: Consent,
 }
@@ -58,9 +64,22 @@ pub(crate) struct ReschedulePost {
     /// When it is to go, such as 2026-12-24T18:00:00Z
     #[arg(long, value_name = "RFC3339", value_parser = instant)]
     pub(crate) at: DateTime<Utc>,
-    /// The organisation: name or id; without it all are asked
-    #[arg(long, value_name = "NAME")]
-    pub(crate) org: Option<String>,
+    #[command(flatten)]
+    pub(crate) of: InOrg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EditPost {
+    /// Its id, from `postrider posts list`
+    #[arg(value_name = "POST_ID", value_parser = post_id)]
+    pub(crate) id: PostId,
+    #[command(flatten)]
+    pub(crate) content: ContentChange,
+    /// Its new time, too, such as 2026-12-24T18:00:00Z
+    #[arg(long, value_name = "RFC3339", value_parser = instant)]
+    pub(crate) at: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    pub(crate) of: InOrg,
 }
 
 #[derive(Debug, Args)]
@@ -73,9 +92,8 @@ pub(crate) struct RetryPost {
     pub(crate) at: Option<DateTime<Utc>>,
     #[command(flatten)]
     pub(crate) actor: Actor,
-    /// The organisation: name or id; without it all are asked
-    #[arg(long, value_name = "NAME")]
-    pub(crate) org: Option<String>,
+    #[command(flatten)]
+    pub(crate) of: InOrg,
     #[command(flatten)]
     pub(crate) consent: Consent,
 }
@@ -109,7 +127,6 @@ pub(crate) struct ShowPost {
     /// Its id, from `postrider posts list`
     #[arg(value_name = "POST_ID", value_parser = post_id)]
     pub(crate) id: PostId,
-    /// The organisation: name or id; without it all are asked
-    #[arg(long, value_name = "NAME")]
-    pub(crate) org: Option<String>,
+    #[command(flatten)]
+    pub(crate) of: InOrg,
 }

@@ -1,8 +1,10 @@
-//! `postrider buckets list | pause | resume`
+//! `postrider buckets list | show | pause | resume`
+
+mod show;
 
 use super::{paging, posts::next_cursor, tenant};
 use crate::{
-    cli::{BucketVerb, ListBuckets, PauseBucket, ResumeBucket, WhichBucket},
+    cli::{BucketVerb, InOrg, ListBuckets, PauseBucket, ResumeBucket, WhichBucket},
     config::Config,
     confirm::{Plan, consent},
     exit::{Exit, Stop},
@@ -28,6 +30,7 @@ pub(crate) async fn run(
     let store = wiring::store_for_command(config).await?;
     match verb {
         BucketVerb::List(ask) => list(ask, &store, output).await?,
+        BucketVerb::Show(ask) => show::show(ask, &store, output).await?,
         BucketVerb::Pause(ask) => pause(ask, config, &store, output).await?,
         BucketVerb::Resume(ask) => resume(ask, config, &store, output).await?,
     }
@@ -37,15 +40,13 @@ pub(crate) async fn run(
 
 async fn list(ask: &ListBuckets, store: &Store, output: Output) -> anyhow::Result<()> {
     let after = paging::read(ask.page.cursor.as_deref())?;
-    let org = match &ask.org {
-        Some(name) => Some(tenant::named(store, name).await?),
-        None => None,
-    };
+    let org = tenant::scope(store, ask.org.as_deref()).await?;
     let filter = BucketFilter {
         org,
         platform: ask.platform.clone(),
         account: None,
     };
+    tenant::known_platform(store, ask.platform.as_slice()).await?;
     let mut buckets = store
         .list_buckets(&filter, after.as_ref(), ask.page.limit + 1)
         .await?;
@@ -78,7 +79,11 @@ async fn list(ask: &ListBuckets, store: &Store, output: Output) -> anyhow::Resul
 
 fn named(bucket: &BucketRow) -> String {
     let name = bucket.handle.as_ref().or(bucket.display_name.as_ref());
-    name.map_or_else(|| bucket.account.to_string(), |name| shortened(name, 40))
+    match (name, &bucket.handle) {
+        (Some(name), Some(_)) => format!("@{}", shortened(name, 40)),
+        (Some(name), None) => shortened(name, 40),
+        (None, _) => bucket.account.to_string(),
+    }
 }
 
 fn standing(bucket: &BucketRow, now: DateTime<Utc>) -> String {
@@ -120,11 +125,10 @@ async fn pause(
     output: Output,
 ) -> anyhow::Result<()> {
     let by = ask.actor.by.as_ref().unwrap_or(&config.operator);
-    let waits = waiting(&ask.which, store).await?;
+    let waits = waiting(&ask.which, &ask.of, store).await?;
     let what = match (&ask.which.platform, waits.len()) {
         (Some(platform), 1) => format!("pauses {} with its 1 account", cleaned(platform)),
         (Some(platform), n) => format!("pauses {} with its {n} accounts", cleaned(platform)),
-        (None, 0) => return Err(unknown(&ask.which).into()),
         (None, _) => "pauses 1 account".to_owned(),
     };
     let plan = Plan {
@@ -161,13 +165,27 @@ async fn pause(
 }
 
 /// The accounts that a pause would stop, with what waits in each.
-async fn waiting(which: &WhichBucket, store: &Store) -> anyhow::Result<Vec<String>> {
+///
+/// Errors: there is no such account (in this organisation), or no such platform.
+async fn waiting(which: &WhichBucket, of: &InOrg, store: &Store) -> anyhow::Result<Vec<String>> {
+    let org = tenant::scope(store, of.org.as_deref()).await?;
     let filter = BucketFilter {
-        org: None,
+        org,
         platform: which.platform.clone(),
         account: which.account,
     };
     let buckets = store.list_buckets(&filter, None, PAUSED_SHOWN).await?;
+    let known = match &which.platform {
+        Some(platform) => store
+            .list_queues()
+            .await?
+            .iter()
+            .any(|queue| queue.name == *platform),
+        None => !buckets.is_empty(),
+    };
+    if !known {
+        return Err(unknown(which).into());
+    }
     Ok(buckets
         .iter()
         .map(|bucket| {
@@ -189,6 +207,7 @@ async fn resume(
     output: Output,
 ) -> anyhow::Result<()> {
     let by = ask.actor.by.as_ref().unwrap_or(&config.operator);
+    waiting(&ask.which, &ask.of, store).await?;
     let console = Console::new(store.clone());
     let resumed = match (&ask.which.platform, ask.which.account) {
         (Some(platform), _) => console.resume_platform(platform).await?,

@@ -14,6 +14,9 @@ use store::{CanaryRow, KeyUseRow, SchemaState, Store};
 use tokio::time::Instant;
 use vault::{OpenError, Vault};
 
+/// Columns in front of what a check says.
+const CHECK_COLUMNS: usize = 20;
+
 /// This machine's clock and the database's may differ by so much.
 const SKEW_MAX: TimeDelta = TimeDelta::seconds(2);
 
@@ -87,16 +90,13 @@ fn print(report: &Report, output: Output) -> anyhow::Result<()> {
     }
     output.line("")?;
     for check in &report.checks {
-        output.line(format_args!(
-            "{} {:<13} {}",
-            verdict(check.ok),
-            check.name,
-            check.message
-        ))?;
+        output.behind(
+            &format!("{} {:<13} ", verdict(check.ok), check.name),
+            CHECK_COLUMNS,
+            &check.message,
+        )?;
         if let Some(remedy) = &check.remedy {
-            for line in remedy.lines() {
-                output.line(format_args!("      remedy        {line}"))?;
-            }
+            output.behind("      remedy        ", CHECK_COLUMNS, remedy)?;
         }
     }
     Ok(())

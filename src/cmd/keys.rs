@@ -67,10 +67,7 @@ async fn create(
 }
 
 async fn list(ask: &ListKeys, store: &Store, output: Output) -> anyhow::Result<()> {
-    let org = match &ask.org {
-        Some(name) => Some(tenant::named(store, name).await?),
-        None => None,
-    };
+    let org = tenant::scope(store, ask.org.as_deref()).await?;
     let keys = store.list_keys(org).await?;
     if output.is_json() {
         let data: Vec<Value> = keys.iter().map(document).collect();
@@ -87,12 +84,15 @@ async fn list(ask: &ListKeys, store: &Store, output: Output) -> anyhow::Result<(
         );
         vec![
             format!("{}\n{}…{}", key.id, key.prefix, key.last4),
-            format!("{}\n{}", cleaned(&key.organisation), cleaned(&key.name)),
-            state,
+            format!(
+                "{}\n{}\n{state}",
+                cleaned(&key.organisation),
+                cleaned(&key.name)
+            ),
             since(key.created_at, now),
         ]
     });
-    output.table(&["key", "organisation", "state", "made"], rows.collect())
+    output.table(&["key", "organisation, name", "made"], rows.collect())
 }
 
 fn used(key: &KeyRow, now: DateTime<Utc>) -> String {
@@ -119,7 +119,8 @@ fn document(key: &KeyRow) -> Value {
 }
 
 async fn revoke(ask: &RevokeKey, store: &Store, output: Output) -> anyhow::Result<()> {
-    let known = store.list_keys(None).await?;
+    let org = tenant::scope(store, ask.of.org.as_deref()).await?;
+    let known = store.list_keys(org).await?;
     let Some(key) = known.into_iter().find(|key| key.id == ask.id) else {
         let what = format!("there is no key {}", ask.id);
         return Err(Stop::failed(what, "`postrider keys list` shows the ids").into());
@@ -145,7 +146,7 @@ async fn revoke(ask: &RevokeKey, store: &Store, output: Output) -> anyhow::Resul
         undo: "it cannot be taken back: whoever uses it is refused at once",
     };
     consent(ask.consent, &plan, output)?;
-    let Some(at) = store.revoke_key(ask.id, None).await? else {
+    let Some(at) = store.revoke_key(ask.id, org).await? else {
         return Err(already(now).into());
     };
     if output.is_json() {

@@ -1,8 +1,8 @@
-//! `postrider posts list | show | cancel | reschedule | retry`
+//! `postrider posts list | show | cancel | reschedule | edit | retry`
 
 mod change;
 
-use super::{paging, tenant};
+use super::{paging, tenant, timeline};
 use crate::{
     cli::{ListPosts, Posts, ShowPost},
     config::Config,
@@ -13,7 +13,10 @@ use crate::{
 use chrono::{DateTime, Utc};
 use publisher::id::{OrgId, PostId};
 use serde_json::{Value, json};
-use store::{AttemptRow, Cursor, PostFilter, PostRow, Store};
+use store::{Cursor, LetterFilter, PostFilter, PostRow, Store};
+
+/// More letters than any post gets.
+const LETTERS_MAX: i32 = 1_000;
 
 /// Runs the verb.
 pub(crate) async fn run(posts: &Posts, config: &Config, output: Output) -> anyhow::Result<Exit> {
@@ -23,6 +26,7 @@ pub(crate) async fn run(posts: &Posts, config: &Config, output: Output) -> anyho
         Posts::Show(ask) => show(ask, &store, output).await?,
         Posts::Cancel(ask) => change::cancel(ask, config, &store, output).await?,
         Posts::Reschedule(ask) => change::reschedule(ask, config, &store, output).await?,
+        Posts::Edit(ask) => change::edit(ask, config, &store, output).await?,
         Posts::Retry(ask) => change::retry(ask, config, &store, output).await?,
     }
     store.close().await;
@@ -32,6 +36,7 @@ pub(crate) async fn run(posts: &Posts, config: &Config, output: Output) -> anyho
 async fn list(ask: &ListPosts, store: &Store, output: Output) -> anyhow::Result<()> {
     let after = paging::read(ask.page.cursor.as_deref())?;
     let org = tenant::named_or_only(store, ask.org.as_deref()).await?;
+    tenant::known_platform(store, &ask.platform).await?;
     let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
     let filter = PostFilter {
         platforms: some(&ask.platform),
@@ -57,16 +62,15 @@ async fn list(ask: &ListPosts, store: &Store, output: Output) -> anyhow::Result<
         let waits = post
             .waiting_reason
             .as_ref()
-            .map(|reason| format!("\n{reason}"))
+            .map(|reason| format!(":\n{reason}"))
             .unwrap_or_default();
         vec![
             format!("{}\n{}", post.id, shortened(&post.text, 72)),
-            format!("{}{waits}", post.shown),
-            format!("{}\n{}", post.platform, account(post)),
+            format!("{} {}\n{}{waits}", post.platform, account(post), post.shown),
             since(post.created_at, now),
         ]
     });
-    output.table(&["post", "status", "account", "accepted"], rows.collect())?;
+    output.table(&["post", "account, status", "accepted"], rows.collect())?;
     match next {
         Some(next) => output.faint(format_args!("More: --cursor {next}")),
         None => Ok(()),
@@ -88,23 +92,22 @@ pub(super) fn next_cursor<Row>(
 }
 
 async fn show(ask: &ShowPost, store: &Store, output: Output) -> anyhow::Result<()> {
-    let (org, post) = located(store, ask.id, ask.org.as_deref()).await?;
+    let (org, post) = located(store, ask.id, ask.of.org.as_deref()).await?;
     let attempts = store.list_attempts(org, post.id).await?;
     if output.is_json() {
         let mut post = document(&post);
-        post["attempts"] = attempts.iter().map(attempt).collect();
+        post["attempts"] = attempts.iter().map(timeline::document).collect();
         return output.document(&post);
     }
     let (_, now) = store.ping().await?;
     output.facts(&facts(&post, now))?;
-    output.line("")?;
-    if attempts.is_empty() {
-        return output.line("No attempts yet.");
-    }
-    output.table(
-        &["claim", "outcome", "then", "began", "what happened"],
-        attempts.iter().map(|a| row(a, now)).collect(),
-    )
+    let filter = LetterFilter {
+        org: Some(org),
+        post: Some(post.id),
+        ..LetterFilter::default()
+    };
+    let letters = store.list_letters(&filter, None, LETTERS_MAX).await?;
+    timeline::print(&attempts, &letters, now, output)
 }
 
 /// A post with its organisation; without a name all are asked.
@@ -156,23 +159,6 @@ fn facts(post: &PostRow, now: DateTime<Utc>) -> Vec<(&'static str, Option<String
     ]
 }
 
-fn row(attempt: &AttemptRow, now: DateTime<Utc>) -> Vec<String> {
-    let happened = match (&attempt.code, &attempt.message) {
-        (Some(code), Some(message)) => format!("{code}: {}", shortened(message, 200)),
-        _ => format!(
-            "{} ms",
-            (attempt.ended_at - attempt.started_at).num_milliseconds()
-        ),
-    };
-    vec![
-        attempt.claim.to_string(),
-        attempt.outcome.clone(),
-        attempt.settlement.clone(),
-        since(attempt.started_at, now),
-        happened,
-    ]
-}
-
 fn account(post: &PostRow) -> String {
     match (&post.handle, &post.display_name) {
         (Some(handle), _) => format!("@{}", shortened(handle, 40)),
@@ -219,23 +205,6 @@ fn document(post: &PostRow) -> Value {
         "waiting": waiting,
         "createdAt": stamp(post.created_at),
         "updatedAt": stamp(post.updated_at),
-    })
-}
-
-fn attempt(attempt: &AttemptRow) -> Value {
-    json!({
-        "job": attempt.job,
-        "claim": attempt.claim,
-        "startedAt": stamp(attempt.started_at),
-        "endedAt": stamp(attempt.ended_at),
-        "outcome": attempt.outcome,
-        "settlement": attempt.settlement,
-        "class": attempt.class,
-        "code": attempt.code,
-        "message": attempt.message,
-        "rule": attempt.rule,
-        "httpStatus": attempt.http_status,
-        "platformResponse": attempt.platform_response,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Which organisation a command is about.
 
-use crate::exit::Stop;
+use crate::{exit::Stop, output::cleaned};
 use publisher::id::OrgId;
 use std::collections::BTreeMap;
 use store::Store;
@@ -18,6 +18,19 @@ pub(crate) async fn named(store: &Store, name_or_id: &str) -> anyhow::Result<Org
         remedy(&known),
     )
     .into())
+}
+
+/// The named organisation, or none for all.
+///
+/// Errors: there is none of this name or id.
+pub(crate) async fn scope(
+    store: &Store,
+    name_or_id: Option<&str>,
+) -> anyhow::Result<Option<OrgId>> {
+    match name_or_id {
+        Some(name) => Ok(Some(named(store, name).await?)),
+        None => Ok(None),
+    }
 }
 
 /// The named organisation, or the only one.
@@ -52,6 +65,30 @@ pub(crate) async fn all(store: &Store) -> anyhow::Result<BTreeMap<OrgId, String>
         .into_iter()
         .map(|key| (key.org, key.organisation))
         .collect())
+}
+
+/// Lets the names of platforms pass that this database knows; all, where no process has declared any yet.
+///
+/// Errors: one of them is no platform here.
+pub(crate) async fn known_platform(store: &Store, names: &[String]) -> anyhow::Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<String> = store
+        .list_queues()
+        .await?
+        .into_iter()
+        .map(|queue| queue.name)
+        .collect();
+    let stranger = names.iter().find(|name| !known.contains(name));
+    match stranger {
+        Some(name) if !known.is_empty() => Err(Stop::wrong_use(
+            format!("--platform: there is no platform `{}`", cleaned(name)),
+            format!("name one of: {}", known.join(", ")),
+        )
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 fn remedy(known: &[String]) -> String {

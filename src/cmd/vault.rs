@@ -9,8 +9,9 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use engine::{Console, RotateError, RotateProgress, Rotated};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use store::{CanaryRow, KeyUseRow, Store};
 use vault::Keyring;
 
@@ -34,19 +35,13 @@ async fn rotate(
     output: Output,
 ) -> anyhow::Result<Exit> {
     let vault = wiring::vault(config)?;
-    let in_place = std::io::stderr().is_terminal();
-    let tell = |progress: RotateProgress| {
-        if !output.is_json() {
-            show_progress(progress, in_place);
-        }
-    };
-    let rotated = Console::new(store)
-        .rotate(&vault, ask.batch, tell)
-        .await
-        .map_err(refusal)?;
-    if in_place && !output.is_json() && rotated.rewrapped > 0 {
-        anstream::eprintln!();
+    let bar = progress_bar(output);
+    let tell = |progress: RotateProgress| show_progress(progress, bar.as_ref(), output);
+    let rotated = Console::new(store).rotate(&vault, ask.batch, tell).await;
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
     }
+    let rotated = rotated.map_err(refusal)?;
     if output.is_json() {
         output.document(&json!({
             "activeKey": rotated.active.to_string(),
@@ -67,15 +62,27 @@ async fn rotate(
     })
 }
 
-fn show_progress(progress: RotateProgress, in_place: bool) {
+/// A bar on stderr, where that is a terminal and text is wanted.
+fn progress_bar(output: Output) -> Option<ProgressBar> {
+    if output.is_json() || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let style = ProgressStyle::with_template("rewrapping {bar:30} {pos} of {len}, {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    Some(ProgressBar::new(0).with_style(style))
+}
+
+fn show_progress(progress: RotateProgress, bar: Option<&ProgressBar>, output: Output) {
     let RotateProgress { rewrapped, found } = progress;
     let found = found.max(rewrapped);
-    if in_place {
-        anstream::eprint!("\rrewrapped {rewrapped} of {found}");
-        // What is not shown yet is shown with the next batch.
-        let _ = anstream::stderr().flush();
-    } else {
-        anstream::eprintln!("rewrapped {rewrapped} of {found}");
+    let count = |values: i64| u64::try_from(values).unwrap_or_default();
+    match bar {
+        Some(bar) => {
+            bar.set_length(count(found));
+            bar.set_position(count(rewrapped));
+        }
+        None if output.is_json() => {}
+        None => anstream::eprintln!("rewrapped {rewrapped} of {found}"),
     }
 }
 

@@ -7,6 +7,8 @@ mod api_killed;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod bad_words;
+#[cfg(test)]
 mod caller;
 #[cfg(test)]
 mod cluster;
@@ -14,6 +16,8 @@ mod cluster;
 mod configuration;
 #[cfg(test)]
 mod database_restarts;
+#[cfg(test)]
+mod desk;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
@@ -26,6 +30,8 @@ mod fleet;
 mod kill_matrix;
 #[cfg(test)]
 mod late_arrival;
+#[cfg(test)]
+mod letters;
 #[cfg(test)]
 mod new_connector;
 #[cfg(test)]
@@ -40,12 +46,15 @@ mod rolling;
 mod rotation;
 #[cfg(test)]
 mod scrape;
+mod screens;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod stop_and_cont;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod times;
 #[cfg(test)]

@@ -248,6 +248,13 @@ fn not_retried(error: RetryError, caller: &Caller) -> Problem {
             "The post changed while it was being retried, or its account has another post to look for first.",
             "Read the post, and retry it in a minute if it still applies.",
         ),
+        RetryError::CannotLook { platform } => conflict(
+            "post.retry.unverified",
+            format!(
+                "The post may be public already, and {platform} cannot be asked whether it is."
+            ),
+            "Look for it there. If it is not there, an operator of this server can send it (postrider dead-letters redrive).",
+        ),
         RetryError::LooksFirst => conflict(
             "post.retry.unverified",
             "The post may be public already; it is looked for at once, and cannot be scheduled.",

@@ -5,6 +5,8 @@ mod accounts;
 #[cfg(test)]
 mod app;
 #[cfg(test)]
+mod bad_changes;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod changes;

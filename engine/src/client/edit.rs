@@ -14,10 +14,10 @@ use store::queue::PostChange;
 use store::{PostRow, StoreError};
 
 /// How often a change is judged before it is given up: each time somebody else changed the post meanwhile.
-const JUDGED_MAX: usize = 5;
+pub(super) const JUDGED_MAX: usize = 5;
 
 /// A post scheduled closer than this is not scheduled.
-const SCHEDULE_AHEAD: TimeDelta = TimeDelta::seconds(1);
+pub(super) const SCHEDULE_AHEAD: TimeDelta = TimeDelta::seconds(1);
 
 /// The warning about a field that nobody knows: it is of the request, and outlives a new judgement of the content.
 const UNKNOWN_FIELD: &str = "request.unknown_field";
@@ -93,6 +93,16 @@ impl Client {
         {
             return Err(EditError::TooSoon);
         }
+        self.judge_change(org, post, edit).await
+    }
+
+    /// What a post becomes by an edit, judged by its platform's rules as it would be then.
+    pub(super) async fn judge_change(
+        &self,
+        org: OrgId,
+        post: &PostRow,
+        edit: &Edit,
+    ) -> Result<PostChange, EditError> {
         let mut change = PostChange {
             scheduled_at: edit.scheduled_at,
             text: edit.text.clone(),

@@ -2,16 +2,13 @@
 
 use super::Client;
 use super::compose::{Content, TargetMedia, compose};
-use super::edit::first_comment;
-use crate::console::REDRIVE_GIVE_UP;
+use super::edit::{SCHEDULE_AHEAD, first_comment};
+use crate::console::{REDRIVE_GIVE_UP, can_be_known};
 use crate::error::RetryError;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use publisher::id::{OrgId, PostId};
 use store::PostRow;
 use store::queue::{Redrive, Requeue, Requeued};
-
-/// A post scheduled closer than this is not scheduled.
-const SCHEDULE_AHEAD: TimeDelta = TimeDelta::seconds(1);
 
 impl Client {
     /// Queues a failed, rejected or canceled post again, at `scheduled_at` if that is given.
@@ -62,6 +59,11 @@ impl Client {
             None => {}
             Some("discarded") => return Err(RetryError::Discarded),
             Some(_) => return Err(RetryError::Raced),
+        }
+        if !can_be_known(&letter, &self.registry) {
+            return Err(RetryError::CannotLook {
+                platform: letter.queue,
+            });
         }
         if letter.sent_at.is_some() && scheduled_at.is_some() {
             return Err(RetryError::LooksFirst);

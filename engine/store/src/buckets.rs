@@ -3,7 +3,8 @@
 use crate::posts::Cursor;
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
-use publisher::id::{AccountId, OrgId, WorkerId};
+use publisher::id::{AccountId, OrgId, PostId, WorkerId};
+use uuid::Uuid;
 
 /// The bucket of an account with what waits and runs in it.
 #[derive(Clone, Debug)]
@@ -49,6 +50,103 @@ pub struct BucketFilter {
     pub account: Option<AccountId>,
 }
 
+/// Everything that decides when an account's bucket may yield, and what waits in it by kind. Instants are to come.
+#[derive(Clone, Debug)]
+pub struct BucketDetail {
+    /// What happened to the account, and what to do.
+    pub status_reason: Option<String>,
+    /// Whether a person, or the account's need of its owner, closed it.
+    pub paused: bool,
+    /// Who, or `account_needs_reauth`.
+    pub paused_by: Option<String>,
+    /// Whether its platform is closed by a person or because our app is blocked.
+    pub platform_paused: bool,
+    /// Who, or why.
+    pub platform_paused_by: Option<String>,
+    /// Until when the platform's word closes it.
+    pub blocked_until: Option<DateTime<Utc>>,
+    /// Why.
+    pub blocked_by: Option<String>,
+    /// Until when the platform's word closes the whole platform.
+    pub platform_blocked_until: Option<DateTime<Utc>>,
+    /// Why.
+    pub platform_blocked_by: Option<String>,
+    /// The limit that the next job waits for; `slots`, or `verifying`: another send is unresolved.
+    pub limited_by: Option<String>,
+    /// The post whose send is unresolved, so that no other of the account may begin.
+    pub unresolved: Option<Uuid>,
+    /// Since when.
+    pub unresolved_since: Option<DateTime<Utc>>,
+    /// Jobs whose time has come.
+    pub due: i64,
+    /// Since when the first of them is due.
+    pub due_since: Option<DateTime<Utc>>,
+    /// Jobs whose time is to come.
+    pub later: i64,
+    /// When the first of them is due.
+    pub next_at: Option<DateTime<Utc>>,
+    /// Jobs that wait for a person.
+    pub held: i64,
+    /// Workers that serve its platform now.
+    pub workers: i64,
+}
+
+/// A limit in force for an account's bucket, with what is used of it.
+#[derive(Clone, Debug)]
+pub struct BucketLimit {
+    /// Its name.
+    pub name: String,
+    /// `window`, `slots`, `rate` or `calendar`.
+    pub kind: String,
+    /// `posts` or `calls`.
+    pub counts: String,
+    /// The bound.
+    pub max_units: i32,
+    /// What one part of a publication costs.
+    pub units: i32,
+    /// Length of its window.
+    pub window_ms: Option<i64>,
+    /// The zone of its calendar.
+    pub zone: Option<String>,
+    /// Whether it is the account's own instead of the platform's declaration.
+    pub own: bool,
+    /// Units charged by claims that have not settled; slots in use.
+    pub reserved: i64,
+    /// Units used within the window.
+    pub dated: i64,
+    /// When the oldest of these leave the window.
+    pub frees_at: Option<DateTime<Utc>>,
+}
+
+/// A post with a live job in an account's bucket.
+#[derive(Clone, Debug)]
+pub struct BucketPost {
+    /// The post.
+    pub id: PostId,
+    /// Its text.
+    pub text: String,
+    /// `queued`, `running` or `held`.
+    pub state: String,
+    /// 0 a caller waits, 1 scheduled, 2 bulk.
+    pub priority: i16,
+    /// When it is due; none while it is held.
+    pub run_at: Option<DateTime<Utc>>,
+    /// Why it waits for a person.
+    pub hold_reason: Option<String>,
+    /// Counted failures.
+    pub failures: i16,
+    /// Looks since the last mark.
+    pub looks: i16,
+    /// How far it got, in one word.
+    pub stage: Option<String>,
+    /// Whether a send of it is unresolved.
+    pub unresolved: bool,
+    /// When it is given up.
+    pub give_up_at: DateTime<Utc>,
+    /// When it was queued.
+    pub created_at: DateTime<Utc>,
+}
+
 /// A worker process with what it holds.
 #[derive(Clone, Debug)]
 pub struct WorkerRow {
@@ -88,6 +186,58 @@ impl Store {
             filter.account.map(AccountId::uuid),
             after.map(|cursor| cursor.at),
             after.map(|cursor| cursor.id),
+            limit,
+        )
+        .fetch_all(&self.ordinary)
+        .await?)
+    }
+
+    /// What decides when an account's bucket may yield; none if there is no such account.
+    pub async fn read_bucket(
+        &self,
+        org: OrgId,
+        account: AccountId,
+    ) -> Result<Option<BucketDetail>, StoreError> {
+        Ok(sqlx::query_file_as!(
+            BucketDetail,
+            "queries/console/read_bucket.sql",
+            org.uuid(),
+            account.uuid(),
+            None::<DateTime<Utc>>,
+        )
+        .fetch_optional(&self.ordinary)
+        .await?)
+    }
+
+    /// The limits in force for an account's bucket, by name.
+    pub async fn list_bucket_limits(
+        &self,
+        org: OrgId,
+        account: AccountId,
+    ) -> Result<Vec<BucketLimit>, StoreError> {
+        Ok(sqlx::query_file_as!(
+            BucketLimit,
+            "queries/console/list_bucket_limits.sql",
+            org.uuid(),
+            account.uuid(),
+            None::<DateTime<Utc>>,
+        )
+        .fetch_all(&self.ordinary)
+        .await?)
+    }
+
+    /// The first posts of an account's bucket, in the order of their turn.
+    pub async fn list_bucket_posts(
+        &self,
+        org: OrgId,
+        account: AccountId,
+        limit: i32,
+    ) -> Result<Vec<BucketPost>, StoreError> {
+        Ok(sqlx::query_file_as!(
+            BucketPost,
+            "queries/console/list_bucket_posts.sql",
+            org.uuid(),
+            account.uuid(),
             limit,
         )
         .fetch_all(&self.ordinary)

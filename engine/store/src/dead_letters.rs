@@ -3,7 +3,7 @@
 use crate::posts::Cursor;
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
-use publisher::id::{DeadLetterId, JobId, OrgId};
+use publisher::id::{AccountId, DeadLetterId, JobId, OrgId, PostId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -12,6 +12,8 @@ use uuid::Uuid;
 pub struct LetterRow {
     /// Its organisation.
     pub org: OrgId,
+    /// The organisation's name.
+    pub organisation: String,
     /// Its id.
     pub id: DeadLetterId,
     /// The job that ended.
@@ -58,6 +60,10 @@ pub struct LetterRow {
     pub account: Option<Uuid>,
     /// The account's handle.
     pub handle: Option<String>,
+    /// The account's name for people.
+    pub display_name: Option<String>,
+    /// Whether the account is still connected.
+    pub connected: bool,
 }
 
 /// Which letters a list shows.
@@ -67,8 +73,18 @@ pub struct LetterFilter {
     pub org: Option<OrgId>,
     /// Only of this platform.
     pub platform: Option<String>,
+    /// Only of this account.
+    pub account: Option<AccountId>,
     /// Only of this class.
     pub class: Option<String>,
+    /// Only of this fingerprint.
+    pub fingerprint: Option<String>,
+    /// Only of this post.
+    pub post: Option<PostId>,
+    /// Only those that ended then or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Only those that ended before.
+    pub until: Option<DateTime<Utc>>,
     /// Only those nobody has dealt with.
     pub open_only: bool,
 }
@@ -91,6 +107,11 @@ impl Store {
             after.map(|cursor| cursor.at),
             after.map(|cursor| cursor.id),
             limit,
+            filter.account.map(AccountId::uuid),
+            filter.fingerprint,
+            filter.post.map(PostId::uuid),
+            filter.since,
+            filter.until,
         )
         .fetch_all(&self.ordinary)
         .await?)

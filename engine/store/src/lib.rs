@@ -26,7 +26,7 @@ mod tenants;
 pub mod testing;
 
 pub use accounts::{AccountRow, Disconnect, Ended, LastWords, NewAccount};
-pub use buckets::{BucketFilter, BucketRow, WorkerRow};
+pub use buckets::{BucketDetail, BucketFilter, BucketLimit, BucketPost, BucketRow, WorkerRow};
 pub use consents::{NewPendingConnect, PendingConnectRow};
 pub use console::{Broken, FigureRow, QueueRow};
 pub use dead_letters::{LetterFilter, LetterRow};

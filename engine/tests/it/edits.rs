@@ -1,13 +1,14 @@
 //! Posts that their owners change or send again, through the client's door.
 
 use crate::shop::Shop;
-use crate::state::until;
 use chrono::TimeDelta;
-use engine::{Edit, EditError, RetryError, TargetMedia};
+use engine::{Edit, EditError, EditLetterError, EditLetterRequest, RetryError, TargetMedia};
 use publisher::MediaKind;
 use publisher::fake::Fault;
-use publisher::id::PostId;
+use publisher::id::{BatchId, OrgId, PostId};
+use serde_json::json;
 use std::time::Duration;
+use store::{AccountRow, PostRow};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -131,27 +132,171 @@ async fn what_may_not_be_edited_is_refused_and_stays() {
 async fn a_retry_of_what_may_be_public_looks_and_does_not_send() {
     let shop = Shop::open().await;
     let worker = shop.worker();
+    let account = shop.account("toy_list", "ada").await;
+    let (batch, post) = ambiguous(&shop, &account, "who knows").await;
+
+    let later = Some(shop.now().await + TimeDelta::hours(1));
+    let put_off = shop.client.retry_post(shop.org, post.id, "ada", later);
+    assert!(matches!(put_off.await, Err(RetryError::LooksFirst)));
+    shop.fake.faults().clear();
+    let retried = shop.client.retry_post(shop.org, post.id, "ada", None);
+    assert_eq!(retried.await.unwrap().post, post.id);
+
+    assert_eq!(shop.result(batch).await.shown, "published");
+    assert_eq!(shop.sent("who knows"), (1, 1), "found, not sent again");
+    worker.drain().await;
+    shop.close().await;
+}
+
+/// A post that went out unanswered on `toy_list`, and that nobody could look for; the list stays broken.
+async fn ambiguous(shop: &Shop, account: &AccountRow, text: &str) -> (BatchId, PostRow) {
+    shop.arm("toy_list", "ada", Fault::CutAfter, 1);
+    let broken = Fault::Status {
+        status: 503,
+        body: json!({}),
+        headers: vec![],
+    };
+    shop.fake
+        .faults()
+        .arm("GET /toy_list/ada/posts", broken, 1000);
+    let batch = shop.accept(account, text).await;
+    shop.attempted(batch, 1).await;
+    let post = shop.result_in_time(batch, Duration::from_mins(6)).await;
+    assert_eq!(post.shown, "failed", "{post:?}");
+    assert_eq!(shop.letter(post.id).await.class, "ambiguous");
+    (batch, post)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_of_what_nobody_can_look_for_is_refused() {
+    let shop = Shop::open().await;
+    let worker = shop.worker();
     let account = shop.account("toy_blind", "ada").await;
     shop.arm("toy_blind", "ada", Fault::CutAfter, 1);
     let batch = shop.accept(&account, "who knows").await;
     let post = shop.result_in_time(batch, Duration::from_secs(1)).await;
     assert_eq!(post.shown, "failed", "{post:?}");
+
+    let retried = shop.client.retry_post(shop.org, post.id, "ada", None).await;
+
+    assert!(
+        matches!(&retried, Err(RetryError::CannotLook { platform }) if platform == "toy_blind"),
+        "{retried:?}"
+    );
+    assert_eq!(shop.letter(post.id).await.resolved_at, None);
+    assert_eq!(shop.sent("who knows").0, 1);
+    worker.drain().await;
+    shop.close().await;
+}
+
+fn edit_of(post: PostId, edit: Edit) -> EditLetterRequest {
+    EditLetterRequest {
+        letter: post.uuid(),
+        org: None,
+        by: "ada".to_owned(),
+        edit,
+    }
+}
+
+/// Asks for edits of a dead letter's post that may not be.
+async fn refuses_edits(shop: &Shop, post: PostId) {
+    let stranger = EditLetterRequest {
+        org: Some(OrgId::new()),
+        ..edit_of(post, to_text("allowed"))
+    };
+    let refused = shop.client.edit_letter(&stranger).await;
+    assert!(
+        matches!(refused, Err(EditLetterError::NotFound)),
+        "{refused:?}"
+    );
+    let empty = edit_of(post, to_text(""));
+    let refused = shop.client.edit_letter(&empty).await.unwrap_err();
+    assert!(
+        matches!(refused, EditLetterError::Edit(EditError::Preflight(_))),
+        "{refused}"
+    );
+    let too_soon = Edit {
+        scheduled_at: Some(shop.now().await),
+        ..to_text("allowed")
+    };
+    let refused = shop
+        .client
+        .edit_letter(&edit_of(post, too_soon))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, EditLetterError::Edit(EditError::TooSoon)),
+        "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_rejected_is_edited_and_published_as_a_new_generation() {
+    let shop = Shop::open().await;
+    let worker = shop.worker();
+    let account = shop.account("toy_list", "ada").await;
+    let batch = shop.accept(&account, "forbidden!").await;
+    let post = shop.result(batch).await;
+    assert_eq!(post.shown, "rejected", "{post:?}");
     let letter = shop.letter(post.id).await;
-    assert_eq!(letter.class, "ambiguous");
 
-    let later = Some(shop.now().await + TimeDelta::hours(1));
-    let put_off = shop.client.retry_post(shop.org, post.id, "ada", later);
-    assert!(matches!(put_off.await, Err(RetryError::LooksFirst)));
-    let retried = shop.client.retry_post(shop.org, post.id, "ada", None);
-    assert_eq!(retried.await.unwrap().post, post.id);
+    refuses_edits(&shop, post.id).await;
+    let unchanged = shop.post(batch).await.text;
+    assert_eq!(unchanged, "forbidden!", "nothing was written");
 
-    let again = until("another letter", async || {
-        let again = shop.letter(post.id).await;
-        (again.id != letter.id).then_some(again)
-    })
-    .await;
-    assert_eq!((again.class.as_str(), again.generation), ("ambiguous", 1));
-    assert_eq!(shop.sent("who knows").0, 1, "it looked and did not send");
+    let edit = edit_of(post.id, to_text("allowed"));
+    let queued = shop.client.edit_letter(&edit).await.unwrap();
+    assert_eq!(queued.post, post.id);
+    let ended = shop.result(batch).await;
+    assert_eq!(
+        (ended.shown.as_str(), ended.text.as_str()),
+        ("published", "allowed")
+    );
+    assert_eq!(
+        (shop.sent("forbidden!").1, shop.sent("allowed")),
+        (0, (1, 1))
+    );
+    let closed = shop
+        .store
+        .get_letter(letter.id.uuid(), None)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (
+            closed.resolved_how.as_deref(),
+            closed.resolved_by.as_deref()
+        ),
+        (Some("redriven"), Some("ada"))
+    );
+    let note = closed.resolved_note.unwrap();
+    assert_eq!(note, "edited before it was sent again: text");
+    let again = shop.client.edit_letter(&edit).await.unwrap_err();
+    assert!(again.to_string().contains("redriven by ada"), "{again}");
+    worker.drain().await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_be_public_as_it_was_cannot_become_another_post() {
+    let shop = Shop::open().await;
+    let worker = shop.worker();
+    let account = shop.account("toy_list", "ada").await;
+    let (batch, post) = ambiguous(&shop, &account, "who knows").await;
+
+    let edit = edit_of(post.id, to_text("another"));
+    let refused = shop.client.edit_letter(&edit).await;
+
+    assert!(
+        matches!(refused, Err(EditLetterError::Unresolved)),
+        "{refused:?}"
+    );
+    let now = shop.post(batch).await;
+    assert_eq!(
+        (now.text.as_str(), now.updated_at),
+        ("who knows", post.updated_at)
+    );
+    assert_eq!(shop.letter(post.id).await.resolved_at, None);
     worker.drain().await;
     shop.close().await;
 }

@@ -128,6 +128,14 @@ pub(crate) async fn redrive(
     post: publisher::id::PostId,
     blind: bool,
 ) -> engine::Redriven {
+    try_redrive(shop, post, blind).await.unwrap()
+}
+
+pub(crate) async fn try_redrive(
+    shop: &Shop,
+    post: publisher::id::PostId,
+    blind: bool,
+) -> Result<engine::Redriven, engine::RedriveError> {
     let console = engine::Console::new(shop.store.clone());
     let request = engine::RedriveRequest {
         letter: post.uuid(),
@@ -135,7 +143,7 @@ pub(crate) async fn redrive(
         by: "test".to_owned(),
         blind,
     };
-    console.redrive(request).await.unwrap()
+    console.redrive(shop.client.registry(), request).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,8 +1,9 @@
 //! What becomes of a send whose answer nobody saw: looked at, never sent blindly again.
 
-use crate::outcomes::redrive;
+use crate::outcomes::{redrive, try_redrive};
 use crate::shop::{Shop, toy_times};
 use crate::state::until;
+use engine::RedriveError;
 use publisher::fake::Fault;
 use publisher::toys::{PLATFORMS, ToyTimes};
 use serde_json::json;
@@ -146,15 +147,14 @@ async fn where_nobody_can_look_an_unknown_outcome_waits_for_a_person() {
         shop.pass(Duration::from_secs(90)).await;
         assert_eq!(shop.sent(name), (1, effective));
 
-        let looked = redrive(&shop, post.id, false).await;
-        assert!(looked.looks_first);
-        let again = until("another letter", async || {
-            let again = shop.letter(post.id).await;
-            (again.id != letter.id).then_some(again)
-        })
-        .await;
-        assert_eq!((again.class.as_str(), again.generation), ("ambiguous", 1));
-        assert_eq!(shop.sent(name).0, 1, "a redrive looks and does not send");
+        let refused = try_redrive(&shop, post.id, false).await;
+        assert!(
+            matches!(&refused, Err(RedriveError::CannotLook { platform }) if platform == "toy_blind"),
+            "{refused:?}"
+        );
+        let still = shop.letter(post.id).await;
+        assert_eq!((still.id, still.resolved_at), (letter.id, None));
+        assert_eq!(shop.sent(name).0, 1, "nothing is sent on nobody's word");
     }
     // Only on a person's word is it sent again; here the person is right.
     let filter = store::PostFilter {

@@ -1,15 +1,16 @@
-//! `postrider posts cancel | reschedule | retry`
+//! `postrider posts cancel | reschedule | edit | retry`
 
-use super::{account, located};
+use super::{account, document, located};
 use crate::{
-    cli::{CancelPost, ReschedulePost, RetryPost},
+    cli::{CancelPost, EditPost, ReschedulePost, RetryPost},
+    cmd::content,
     config::Config,
     confirm::{Plan, consent},
     exit::Stop,
-    output::{Output, shortened, stamp, when},
+    output::{Output, cleaned, shortened, stamp, when},
     wiring,
 };
-use engine::{Client, Edit, EditError, RetryError};
+use engine::{Client, Edit, RetryError};
 use serde_json::json;
 use store::{PostRow, Store};
 
@@ -31,7 +32,7 @@ pub(super) async fn cancel(
     store: &Store,
     output: Output,
 ) -> anyhow::Result<()> {
-    let (org, post) = located(store, ask.id, ask.org.as_deref()).await?;
+    let (org, post) = located(store, ask.id, ask.of.org.as_deref()).await?;
     if post.shown != "queued" {
         return Err(not_canceled(&post.shown).into());
     }
@@ -42,7 +43,7 @@ pub(super) async fn cancel(
     };
     consent(ask.consent, &plan, output)?;
     if !client(config, store)?.cancel_post(org, post.id).await? {
-        let (_, now) = located(store, ask.id, ask.org.as_deref()).await?;
+        let (_, now) = located(store, ask.id, ask.of.org.as_deref()).await?;
         return Err(not_canceled(&now.shown).into());
     }
     if output.is_json() {
@@ -58,7 +59,7 @@ pub(super) async fn reschedule(
     store: &Store,
     output: Output,
 ) -> anyhow::Result<()> {
-    let (org, post) = located(store, ask.id, ask.org.as_deref()).await?;
+    let (org, post) = located(store, ask.id, ask.of.org.as_deref()).await?;
     let edit = Edit {
         scheduled_at: Some(ask.at),
         ..Edit::default()
@@ -66,7 +67,7 @@ pub(super) async fn reschedule(
     let client = client(config, store)?;
     let moved = Box::pin(client.edit_post(org, post.id, &edit))
         .await
-        .map_err(not_changed)?;
+        .map_err(|error| content::refused(error, FOLLOW))?;
     if output.is_json() {
         let at = moved.scheduled_at.map(stamp);
         return output
@@ -76,13 +77,38 @@ pub(super) async fn reschedule(
     output.line(format_args!("It goes {}.", when(ask.at, now)))
 }
 
+pub(super) async fn edit(
+    ask: &EditPost,
+    config: &Config,
+    store: &Store,
+    output: Output,
+) -> anyhow::Result<()> {
+    let (org, post) = located(store, ask.id, ask.of.org.as_deref()).await?;
+    let edit = content::edit(&ask.content, ask.at, org, &post, store).await?;
+    let client = client(config, store)?;
+    let edited = Box::pin(client.edit_post(org, post.id, &edit))
+        .await
+        .map_err(|error| content::refused(error, FOLLOW))?;
+    if output.is_json() {
+        return output.document(&document(&edited));
+    }
+    let (_, now) = store.ping().await?;
+    let at = edited.scheduled_at.unwrap_or(now);
+    output.line(format_args!("Changed; it goes {}.", when(at, now)))?;
+    for warning in edited.warnings.as_array().into_iter().flatten() {
+        let said = warning["message"].as_str().unwrap_or_default();
+        output.indented(2, &format!("warning: {}", cleaned(said)))?;
+    }
+    Ok(())
+}
+
 pub(super) async fn retry(
     ask: &RetryPost,
     config: &Config,
     store: &Store,
     output: Output,
 ) -> anyhow::Result<()> {
-    let (org, post) = located(store, ask.id, ask.org.as_deref()).await?;
+    let (org, post) = located(store, ask.id, ask.of.org.as_deref()).await?;
     let by = ask.actor.by.as_deref().unwrap_or(&config.operator);
     if !matches!(post.shown.as_str(), "failed" | "rejected" | "canceled") {
         return Err(not_retried(RetryError::Status { status: post.shown }));
@@ -115,34 +141,16 @@ fn not_canceled(status: &str) -> Stop {
     Stop::refused(what, FOLLOW)
 }
 
-fn too_soon(what: String) -> Stop {
-    Stop::wrong_use(what, "choose a later instant: --at 2026-12-24T18:00:00Z")
-}
-
-fn not_changed(error: EditError) -> anyhow::Error {
-    let what = error.to_string();
-    match error {
-        EditError::NotFound => Stop::failed(what, "`postrider posts list` shows the ids").into(),
-        EditError::TooSoon => too_soon(what).into(),
-        EditError::Begun { .. } => Stop::refused(what, FOLLOW).into(),
-        EditError::Window { .. } => Stop::refused(
-            what,
-            "it goes as soon as it can; `postrider posts cancel POST` stops it while it is queued",
-        )
-        .into(),
-        EditError::Contended => Stop::refused(what, "try it again").into(),
-        EditError::Preflight(_) | EditError::PlatformGone { .. } => {
-            Stop::failed(what, "`postrider doctor` shows the platforms").into()
-        }
-        EditError::Store(error) => error.into(),
-    }
-}
-
 fn not_retried(error: RetryError) -> anyhow::Error {
     let what = error.to_string();
     match error {
         RetryError::NotFound => Stop::failed(what, "`postrider posts list` shows the ids").into(),
-        RetryError::TooSoon => too_soon(what).into(),
+        RetryError::TooSoon => content::too_soon(what).into(),
+        RetryError::CannotLook { .. } => Stop::refused(
+            what,
+            "`postrider dead-letters show POST` says what can be done",
+        )
+        .into(),
         RetryError::LooksFirst => Stop::refused(what, "leave --at out").into(),
         RetryError::AccountMissing => {
             Stop::refused(what, "connect the account, and send the content anew").into()

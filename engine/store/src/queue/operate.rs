@@ -1,7 +1,7 @@
 //! What keepers and operators do to the queue.
 
 use super::accept::to_json;
-use super::{Requeued, millis};
+use super::{PostChange, Requeued, millis};
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use publisher::id::{AccountId, DeadLetterId, JobId, OrgId};
@@ -49,6 +49,23 @@ pub struct Redrive {
     pub give_up_after: Duration,
     /// When it is to go; none: at once. What is looked at first takes none.
     pub scheduled_at: Option<DateTime<Utc>>,
+}
+
+/// How the post of a dead letter is changed and sent.
+#[derive(Clone, Debug)]
+pub struct EditLetter {
+    /// Its organisation.
+    pub org: OrgId,
+    /// The letter.
+    pub letter: DeadLetterId,
+    /// Who wants it.
+    pub by: String,
+    /// The post's `updated_at` when the change was judged.
+    pub judged: DateTime<Utc>,
+    /// What its post becomes; no time: at once.
+    pub change: PostChange,
+    /// How long the new job may take, counted from its time.
+    pub give_up_after: Duration,
 }
 
 impl Store {
@@ -161,6 +178,36 @@ impl Store {
         .execute(&self.ordinary)
         .await?;
         Ok(())
+    }
+
+    /// Changes the post of an open dead letter and sends it as a new job without the old checkpoint, all of it or nothing.
+    ///
+    /// None: the letter is not open (any more), a send of it is unresolved, its account is gone, or the post was changed since
+    /// it was judged; whoever asks reads it again and judges again.
+    pub async fn edit_letter(
+        &self,
+        ask: &EditLetter,
+        now: Option<DateTime<Utc>>,
+    ) -> Result<Option<Requeued>, StoreError> {
+        let row = sqlx::query_file!(
+            "queries/dead_letters/edit.sql",
+            ask.org.uuid(),
+            ask.letter.uuid(),
+            JobId::new().uuid(),
+            ask.by,
+            ask.judged,
+            to_json("posts", &ask.change)?,
+            millis(ask.give_up_after),
+            Uuid::now_v7(),
+            Uuid::now_v7(),
+            now,
+        )
+        .fetch_optional(&self.ordinary)
+        .await?;
+        Ok(row.map(|row| Requeued {
+            post: row.post.into(),
+            scheduled_at: row.scheduled_at,
+        }))
     }
 
     /// Sends an open dead letter again as a new job; none when it was not open (any more).

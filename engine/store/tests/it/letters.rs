@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use store::queue::{Claimed, NewPost, Redrive, Settlement};
 
-async fn shop_with_claim() -> (Shop, AccountId, Claimed) {
+pub(crate) async fn shop_with_claim() -> (Shop, AccountId, Claimed) {
     let shop = Shop::open().await;
     let account = shop.account().await;
     shop.enqueue_many(account, 1, shop.at(0)).await;
@@ -15,7 +15,7 @@ async fn shop_with_claim() -> (Shop, AccountId, Claimed) {
     (shop, account, job)
 }
 
-async fn redrive(shop: &Shop, blind: bool) -> Option<PostId> {
+pub(crate) async fn redrive(shop: &Shop, blind: bool) -> Option<PostId> {
     let open = "select id from dead_letters order by created_at desc limit 1";
     let letter: DeadLetterId = shop.database.ask(open).await?.parse().unwrap();
     let ask = Redrive {

@@ -31,6 +31,8 @@ mod layout;
 #[cfg(test)]
 mod leases;
 #[cfg(test)]
+mod letter_edits;
+#[cfg(test)]
 mod letters;
 #[cfg(test)]
 mod limits;
