@@ -9,6 +9,7 @@ create table media (
   sha256       bytea not null check (length(sha256) = 32),
   width        int,                                            -- as displayed: orientation applied
   height       int,
+  duration_ms  int,                                            -- of films, where it is known
   created_at   timestamptz not null default now(),
   primary key (org, id),
   foreign key (org, profile) references profiles (org, id)

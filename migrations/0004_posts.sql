@@ -50,6 +50,7 @@ create table post_media (
   media      text not null,
   kind       text check (kind in ('image', 'video')),
   alt_text   text,
+  captions   jsonb not null default '[]',                      -- [{lang, mediaId}]
   primary key (org, post, in_options, position),
   constraint post_media_attached check (in_options = (kind is null))
 );

@@ -229,6 +229,8 @@ create view shown_posts as
 select p.*, s.shown, j.id as job, j.run_at, j.give_up_at,
        a.platform_account_id, a.display_name, a.handle,
        coalesce((select jsonb_agg(jsonb_build_object('mediaId', m.media, 'kind', m.kind, 'altText', m.alt_text)
+                                  || case when m.captions = '[]' then '{}'
+                                          else jsonb_build_object('captions', m.captions) end
                                   order by m.position)
                    from post_media m where m.org = p.org and m.post = p.id and not m.in_options), '[]') as media,
        w.reason as waiting_reason, w.since as waiting_since, w.until as waiting_until

@@ -19,7 +19,12 @@ const PLATFORMS: &[Build] = &[
 ///
 /// Errors: one of them cannot be built from its addresses.
 pub(crate) fn registry(config: &Config, http: Http) -> Result<Registry, SetupError> {
-    let addresses = [("bluesky", &config.bluesky_url), ("toys", &config.toys_url)];
+    let addresses = [
+        ("bluesky", &config.bluesky_url),
+        ("bluesky.plc", &config.bluesky_plc_url),
+        ("bluesky.video", &config.bluesky_video_url),
+        ("toys", &config.toys_url),
+    ];
     let addresses: BTreeMap<_, _> = addresses
         .into_iter()
         .filter_map(|(name, url)| Some((name.to_owned(), url.clone()?)))

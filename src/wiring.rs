@@ -113,7 +113,10 @@ pub(crate) fn registry(config: &Config) -> anyhow::Result<Registry> {
 
 /// The media of this installation.
 pub(crate) fn library(config: &Config) -> anyhow::Result<Library> {
-    Library::open(&config.data_dir, LibraryLimits::default()).map_err(|e| {
+    let limits = LibraryLimits {
+        upload_bytes_max: config.media_bytes_max,
+    };
+    Library::open(&config.data_dir, limits).map_err(|e| {
         let what = format!(
             "media cannot be stored in {}: {e}",
             config.data_dir.display()

@@ -42,6 +42,7 @@ pub(crate) struct MediaView {
     profile_id: ProfileId,
     width: Option<i32>,
     height: Option<i32>,
+    duration_ms: Option<i32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
 }
@@ -205,6 +206,7 @@ fn view(row: MediaRow, warnings: Vec<Warning>, state: &State) -> MediaView {
         profile_id: row.profile,
         width: row.width,
         height: row.height,
+        duration_ms: row.duration_ms,
         warnings,
     }
 }
@@ -236,6 +238,12 @@ pub(crate) fn refused(error: LibraryError) -> Problem {
             "The bytes are of no known type of image or video.",
             StatusCode::BAD_REQUEST,
         ),
+        LibraryError::Broken { what } => {
+            let message = format!("The film is broken: {what}.");
+            let violation = Violation::new("media.broken", PART, message);
+            Problem::invalid(violation.remedy("Export the film again, and upload all of it."))
+                .status(StatusCode::BAD_REQUEST)
+        }
         LibraryError::Store(error) => error.into(),
         LibraryError::Io(error) => {
             crate::problem::tell(&error);

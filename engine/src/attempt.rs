@@ -6,7 +6,7 @@
 
 use crate::decide::Report;
 use publisher::id::LeaseId;
-use publisher::{Failure, TokenSet};
+use publisher::{Failure, Refreshed};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::queue::{Claimed, Fence, LoadedAccount, LoadedPost, Refusal};
 
@@ -52,7 +52,7 @@ struct Left {
     absent: bool,
     refusal: Option<Refusal>,
     report: Option<Report>,
-    tokens: Option<TokenSet>,
+    refreshed: Option<Refreshed>,
 }
 
 impl AttemptState {
@@ -95,8 +95,8 @@ impl AttemptState {
         self.with(|left| left.report = Some(report));
     }
 
-    pub(crate) fn keep_tokens(&self, tokens: TokenSet) {
-        self.with(|left| left.tokens = Some(tokens));
+    pub(crate) fn keep_refreshed(&self, refreshed: Refreshed) {
+        self.with(|left| left.refreshed = Some(refreshed));
     }
 
     pub(crate) fn refusal(&self) -> Option<Refusal> {
@@ -122,8 +122,8 @@ impl AttemptState {
         self.with(|left| left.absent)
     }
 
-    pub(crate) fn take_tokens(&self) -> Option<TokenSet> {
-        self.with(|left| left.tokens.take())
+    pub(crate) fn take_refreshed(&self) -> Option<Refreshed> {
+        self.with(|left| left.refreshed.take())
     }
 
     /// The report, or what stands for it when the handler timed out or panicked.

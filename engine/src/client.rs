@@ -12,7 +12,7 @@ mod retry;
 mod wait;
 
 pub use accept::{Acceptance, Replay, Submission, Target};
-pub use compose::TargetMedia;
+pub use compose::{TargetMedia, media_of};
 pub use connect::{ConnectRequest, Connected};
 pub use consent::{CONSENT_LIVES, CONSENTS_MAX, ConsentFault, ConsentRequest, TakenConsent};
 pub use disconnect::{DisconnectRequest, Disconnected};

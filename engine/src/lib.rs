@@ -44,7 +44,7 @@ pub use client::{
     Acceptance, CONSENT_LIVES, CONSENTS_MAX, Client, ClientConfig, ConnectRequest, Connected,
     ConsentFault, ConsentRequest, CreatedKey, DisconnectRequest, Disconnected, Edit,
     EditLetterRequest, Environment, NewKeyRequest, Replay, Submission, TakenConsent, Target,
-    TargetMedia, WaitEnd,
+    TargetMedia, WaitEnd, media_of,
 };
 pub use console::{
     Closed, Console, DiscardError, DiscardRequest, RedriveError, RedriveRequest, Redriven,

@@ -4,6 +4,7 @@
 //! them. Between the two nobody who leaves parts them, neither a caller who hangs up nor a process that ends in good order; a
 //! process that is killed there leaves a file without a row, which nothing refers to.
 
+mod film;
 mod reader;
 mod upload;
 
@@ -55,6 +56,12 @@ pub enum LibraryError {
     /// Not a picture or a film that any platform takes.
     #[error("the file is not a JPEG, PNG, WebP, GIF, MP4, QuickTime, WebM or WebVTT file")]
     Unrecognised,
+    /// It claims to be a film and is none, or not all of it.
+    #[error("the film is broken: {what}")]
+    Broken {
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The disk.
     #[error("the library's disk did not do its part")]
     Io(#[from] std::io::Error),

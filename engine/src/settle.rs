@@ -24,7 +24,7 @@ use publisher::{Registry, measure};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-use store::queue::{Fence, Settlement};
+use store::queue::{Fence, FreshTokens, Settlement};
 use store::{Store, StoreError};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
@@ -239,7 +239,15 @@ impl Settler {
         loop {
             let kept = self
                 .store
-                .replace_tokens(row.org, account, expected, &sealed, row.token_expires_at)
+                .replace_tokens(FreshTokens {
+                    org: row.org,
+                    account,
+                    expected,
+                    sealed: &sealed,
+                    expires_at: row.token_expires_at,
+                    profile: row.profile.as_ref(),
+                    host: row.host.as_deref(),
+                })
                 .await;
             match kept {
                 Ok(kept) => {

@@ -98,6 +98,11 @@ settings! {
         Setting::new("media.data_dir", "POSTRIDER_DATA_DIR", &values::PATH, ReadBy::Everything)
             .default("./.postrider/data");
 
+    /// largest upload, in bytes
+    media_bytes_max: u64 =
+        Setting::new("media.upload_bytes_max", "POSTRIDER_MEDIA_BYTES_MAX", &values::size(1_000_000, 10_000_000_000), ReadBy::Api)
+            .default("536870912");
+
     /// jobs of one platform that run at a time in this process
     slots: u32 =
         Setting::new("worker.slots", "POSTRIDER_SLOTS", &values::count(1, 1_000, "jobs"), ReadBy::Worker)
@@ -139,6 +144,16 @@ settings! {
     bluesky_url: Option<Url> =
         Setting::new("bluesky.url", "POSTRIDER_BLUESKY_URL", &values::ORIGIN, ReadBy::Everything)
             .default("https://bsky.social");
+
+    /// the directory that knows where a Bluesky account with a did:plc lives
+    bluesky_plc_url: Option<Url> =
+        Setting::new("bluesky.plc_url", "POSTRIDER_BLUESKY_PLC_URL", &values::ORIGIN, ReadBy::Everything)
+            .default("https://plc.directory");
+
+    /// the service that takes Bluesky's videos
+    bluesky_video_url: Option<Url> =
+        Setting::new("bluesky.video_url", "POSTRIDER_BLUESKY_VIDEO_URL", &values::ORIGIN, ReadBy::Everything)
+            .default("https://video.bsky.app");
 
     /// what is logged
     log: Option<String> =

@@ -196,6 +196,20 @@ pub(super) const fn count(least: u64, most: u64, unit: &'static str) -> Kind<u32
     }
 }
 
+/// A size in bytes.
+pub(super) const fn size(least: u64, most: u64) -> Kind<u64> {
+    Kind {
+        form: Form::Whole {
+            least,
+            most,
+            unit: "bytes",
+        },
+        parse: number,
+        show: ToString::to_string,
+        remedy: "",
+    }
+}
+
 /// A time in milliseconds.
 pub(super) const fn millis(least: u64, most: u64) -> Kind<Duration> {
     Kind {

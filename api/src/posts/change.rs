@@ -79,6 +79,7 @@ async fn judge_content(
         .map(|media| Item {
             kind: media.kind,
             alt_text: media.alt_text,
+            captions: media.captions,
             source: Source::Library(media.id),
         })
         .collect();
@@ -117,6 +118,7 @@ async fn keep_media(
             id,
             kind: item.kind,
             alt_text: item.alt_text.clone(),
+            captions: item.captions.clone(),
         });
     }
     Ok(Some(kept))

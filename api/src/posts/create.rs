@@ -191,6 +191,7 @@ fn targets(
                 id,
                 kind: item.kind,
                 alt_text: item.alt_text,
+                captions: item.captions,
             })
         });
         Some(Target {

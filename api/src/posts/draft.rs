@@ -45,6 +45,15 @@ pub(super) struct MediaDraft {
     pub(super) media_id: Option<String>,
     pub(super) url: Option<String>,
     pub(super) bytes_base64: Option<String>,
+    /// Of a video.
+    pub(super) captions: Option<Vec<Object<CaptionDraft>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CaptionDraft {
+    pub(super) lang: Option<String>,
+    pub(super) media_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

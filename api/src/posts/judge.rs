@@ -105,7 +105,7 @@ pub(super) async fn preflight_change(
         inline,
     } = effective;
     let named = connector.publisher.media_in_options(&post.options);
-    let attached = media.iter().filter_map(|item| item.source.in_library());
+    let attached = media.iter().flat_map(Item::files);
     let mut files = Files::load(state, caller, pin, attached, inline).await?;
     // What the post has already was allowed when it was accepted.
     let kept = named.iter().map(|named| named.id.as_str());
@@ -180,7 +180,7 @@ fn named_files<'a>(
     media: &'a [Item],
     named: &'a [OptionMedia],
 ) -> impl Iterator<Item = &'a str> + use<'a> {
-    let attached = media.iter().filter_map(|item| item.source.in_library());
+    let attached = media.iter().flat_map(Item::files);
     attached.chain(named.iter().map(|named| named.id.as_str()))
 }
 
@@ -245,11 +245,13 @@ impl Files {
             }
         }
         let mut option_media: Vec<Media> = Vec::with_capacity(named.len());
-        for OptionMedia { path, id } in named {
+        let of_captions = captions_of(&content.media);
+        for OptionMedia { path, id } in of_captions.iter().chain(named) {
             match self.library.get(id) {
                 Some(_) if option_media.iter().any(|known| known.id == *id) => {}
                 Some(row) => {
-                    option_media.push(of_row(row, MediaKind::of_mime(&row.content_type), None));
+                    let kind = MediaKind::of_mime(&row.content_type);
+                    option_media.push(engine::media_of(row, kind));
                 }
                 None => missing.push(unknown(format!("{}{path}", prefix(at)))),
             }
@@ -279,7 +281,11 @@ impl Files {
             Source::Library(id) => {
                 let row = self.library.get(id);
                 let row = row.ok_or_else(|| unknown(format!("{path}.mediaId")))?;
-                Ok(of_row(row, item.kind, alt_text))
+                Ok(Media {
+                    alt_text,
+                    captions: item.captions.clone(),
+                    ..engine::media_of(row, item.kind)
+                })
             }
             Source::Inline(index) => {
                 let Some((Some(mime), size_bytes)) = self.inline.get(*index).copied() else {
@@ -297,6 +303,7 @@ impl Files {
                     mime: mime.to_owned(),
                     size_bytes,
                     alt_text,
+                    captions: item.captions.clone(),
                     ..Media::default()
                 })
             }
@@ -304,18 +311,16 @@ impl Files {
     }
 }
 
-fn of_row(row: &MediaRow, kind: MediaKind, alt_text: Option<String>) -> Media {
-    let pixels = |side: Option<i32>| side.and_then(|side| u32::try_from(side).ok());
-    Media {
-        id: row.id.clone(),
-        kind,
-        mime: row.content_type.clone(),
-        size_bytes: u64::try_from(row.size_bytes).unwrap_or(u64::MAX),
-        width: pixels(row.width),
-        height: pixels(row.height),
-        alt_text,
-        ..Media::default()
-    }
+/// The files of captions, and where they are named.
+fn captions_of(media: &[Item]) -> Vec<OptionMedia> {
+    let named = media.iter().enumerate().flat_map(|(at, item)| {
+        let captions = item.captions.iter().enumerate();
+        captions.map(move |(n, caption)| OptionMedia {
+            path: format!("media.{at}.captions.{n}.mediaId"),
+            id: caption.media_id.clone(),
+        })
+    });
+    named.collect()
 }
 
 fn unknown(path: String) -> Violation {

@@ -10,7 +10,7 @@ use super::draft::{CommentDraft, Draft, TargetDraft};
 use crate::{json::Object, problem::Violation, wire::unknown_field};
 use chrono::{DateTime, TimeDelta, Utc};
 use publisher::{
-    MediaKind, Registry, Warning,
+    Caption, MediaKind, Registry, Warning,
     id::{AccountId, ProfileId},
 };
 use serde_json::{Map, Value};
@@ -77,7 +77,20 @@ pub(super) struct Content {
 pub(super) struct Item {
     pub(super) kind: MediaKind,
     pub(super) alt_text: Option<String>,
+    /// Of a video: files of the library.
+    pub(super) captions: Vec<Caption>,
     pub(super) source: Source,
+}
+
+impl Item {
+    /// Every file of the library that it names.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        let captions = self
+            .captions
+            .iter()
+            .map(|caption| caption.media_id.as_str());
+        self.source.in_library().into_iter().chain(captions)
+    }
 }
 
 /// Where a file is.

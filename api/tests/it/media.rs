@@ -97,6 +97,51 @@ async fn an_upload_that_cannot_be_taken_leaves_nothing() {
     app.finish().await;
 }
 
+fn boxed(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(content.len() + 8).unwrap();
+    [&size.to_be_bytes()[..], &kind, content].concat()
+}
+
+/// A film of 640 by 360 pixels that lasts two seconds.
+fn film() -> Vec<u8> {
+    let mut movie = vec![0; 12];
+    movie.extend(1_000_u32.to_be_bytes());
+    movie.extend(2_000_u32.to_be_bytes());
+    let mut track = vec![0; 76];
+    track[40..44].copy_from_slice(&0x1_0000_u32.to_be_bytes());
+    track.extend((640_u32 << 16).to_be_bytes());
+    track.extend((360_u32 << 16).to_be_bytes());
+    let handler = boxed(*b"hdlr", b"\0\0\0\0\0\0\0\0vide");
+    let track = [boxed(*b"tkhd", &track), boxed(*b"mdia", &handler)].concat();
+    let index = [boxed(*b"mvhd", &movie), boxed(*b"trak", &track)].concat();
+    [
+        boxed(*b"ftyp", b"isom\0\0\x02\0isomiso2avc1mp41"),
+        boxed(*b"moov", &index),
+        boxed(*b"mdat", &[7; 500]),
+    ]
+    .concat()
+}
+
+#[tokio::test]
+async fn a_film_is_measured_and_a_broken_one_is_refused() {
+    let app = App::start().await;
+    let whole = film();
+    let broken = part("file", &whole[..whole.len() - 100]);
+    let answer = send(&app, "", &[broken]).await;
+    let error = answer.error(400, "validation_failed", Some("media.broken"));
+    assert!(error["message"].as_str().unwrap().contains("cut off"));
+    app.assert_nothing_stored().await;
+
+    let answer = send(&app, "", &[part("file", &whole)]).await;
+    let media = answer.ok(201);
+    assert_eq!(media["contentType"], "video/mp4");
+    assert_eq!(
+        (&media["width"], &media["height"], &media["durationMs"]),
+        (&json!(640), &json!(360), &json!(2_000))
+    );
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn a_pinned_key_uploads_into_its_profile_and_sees_no_other() {
     let app = App::start().await;

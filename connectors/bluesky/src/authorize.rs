@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use publisher::{
     Account, Answer, Authorizer, CallError, Class, Deadline, Entered, Failure, Field, Form, Grant,
-    Http, TokenSet, fault, http::CallErrorKind,
+    Http, Refreshed, TokenSet, fault, http::CallErrorKind,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -94,7 +94,7 @@ impl Authorizer for AppPasswords {
         tokens: &TokenSet,
         now: DateTime<Utc>,
         deadline: Deadline,
-    ) -> Result<TokenSet, Failure> {
+    ) -> Result<Refreshed, Failure> {
         let pds = pds(account)?;
         let password = tokens.others.get(APP_PASSWORD);
         let session = match self
@@ -116,7 +116,7 @@ impl Authorizer for AppPasswords {
             )
             .remediation("Connect the account again."));
         }
-        Ok(session::tokens(&session, password.cloned()))
+        Ok(session::tokens(&session, password.cloned()).into())
     }
 
     async fn revoke(

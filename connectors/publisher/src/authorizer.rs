@@ -57,7 +57,7 @@ pub trait Authorizer: Send + Sync {
         tokens: &TokenSet,
         now: DateTime<Utc>,
         deadline: Deadline,
-    ) -> Result<TokenSet, Failure>;
+    ) -> Result<Refreshed, Failure>;
 
     /// Tells the platform to forget the tokens, where it can be told; best effort, one bounded call.
     async fn revoke(
@@ -233,6 +233,25 @@ impl Entered {
             .get(name)
             .map(|value| value.expose_secret().trim())
             .filter(|value| !value.is_empty())
+    }
+}
+
+/// What a refresh brought.
+#[derive(Clone, Debug)]
+pub struct Refreshed {
+    /// The fresh tokens.
+    pub tokens: TokenSet,
+    /// What replaces [`Grant::profile`], where the account has changed meanwhile (Bluesky: it lives on another PDS). Stored
+    /// in the same commit as the tokens.
+    pub profile: Option<serde_json::Value>,
+}
+
+impl From<TokenSet> for Refreshed {
+    fn from(tokens: TokenSet) -> Self {
+        Self {
+            tokens,
+            profile: None,
+        }
     }
 }
 

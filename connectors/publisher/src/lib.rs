@@ -57,7 +57,7 @@ pub mod toys;
 
 pub use authorizer::{
     Authorizer, Choice, Choosing, Consent, Descriptor, Entered, Field, Form, Grant, NewChoice,
-    Start, TokenSet,
+    Refreshed, Start, TokenSet,
 };
 pub use connector::{
     ApiVersion, App, Connector, Habits, Pace, ReadBack, Registry, ScopeUse, Setup, SetupError,

@@ -1,10 +1,11 @@
 //! A post as its connector judges it, from what a caller sent or from what is stored.
 
 use publisher::id::PostId;
-use publisher::{FirstComment, Media, MediaKind, OptionMedia, Post, Report};
+use publisher::{Caption, FirstComment, Media, MediaFacts, MediaKind, OptionMedia, Post, Report};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::time::Duration;
 use store::queue::NewPostMedia;
 use store::{MediaRow, PostRow, StoreError};
 
@@ -17,6 +18,8 @@ pub struct TargetMedia {
     pub kind: MediaKind,
     /// Text for those who cannot see it.
     pub alt_text: Option<String>,
+    /// Of a film: one file per language.
+    pub captions: Vec<Caption>,
 }
 
 impl TargetMedia {
@@ -30,7 +33,17 @@ impl TargetMedia {
             id: self.id.clone(),
             kind: kind.to_owned(),
             alt_text: self.alt_text.clone(),
+            captions: self.captions.clone(),
         }
+    }
+
+    /// Every file of the library that it names.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        let captions = self
+            .captions
+            .iter()
+            .map(|caption| caption.media_id.as_str());
+        std::iter::once(self.id.as_str()).chain(captions)
     }
 
     /// The media of a stored post.
@@ -43,6 +56,8 @@ impl TargetMedia {
             media_id: String,
             kind: String,
             alt_text: Option<String>,
+            #[serde(default)]
+            captions: Vec<Caption>,
         }
         let stored: Vec<Stored> =
             Deserialize::deserialize(&post.media).map_err(|_| StoreError::Inconsistent {
@@ -60,6 +75,7 @@ impl TargetMedia {
                     MediaKind::Image
                 },
                 alt_text: stored.alt_text,
+                captions: stored.captions,
             })
             .collect())
     }
@@ -79,7 +95,7 @@ pub(super) struct Content<'a> {
 impl Content<'_> {
     /// Every file of the library that it refers to.
     pub(super) fn files(&self) -> impl Iterator<Item = &str> {
-        let attached = self.media.iter().map(|media| media.id.as_str());
+        let attached = self.media.iter().flat_map(TargetMedia::files);
         attached.chain(self.named.iter().map(|named| named.id.as_str()))
     }
 }
@@ -94,18 +110,20 @@ pub(super) fn compose(
     let mut media = Vec::with_capacity(content.media.len());
     for (n, wanted) in content.media.iter().enumerate() {
         match library.get(&wanted.id) {
-            Some(row) => {
-                let alt_text = wanted.alt_text.clone();
-                media.push(file(row, wanted.kind, alt_text));
-            }
+            Some(row) => media.push(Media {
+                alt_text: wanted.alt_text.clone(),
+                captions: wanted.captions.clone(),
+                ..media_of(row, wanted.kind)
+            }),
             None => unknown(&wanted.id, format!("media.{n}.mediaId"), &mut report),
         }
     }
+    let of_captions = captions_of(content.media);
     let mut option_media: Vec<Media> = Vec::with_capacity(content.named.len());
-    for named in content.named {
+    for named in of_captions.iter().chain(content.named) {
         match library.get(&named.id) {
             Some(row) if option_media.iter().all(|known| known.id != row.id) => {
-                option_media.push(file(row, MediaKind::of_mime(&row.content_type), None));
+                option_media.push(media_of(row, MediaKind::of_mime(&row.content_type)));
             }
             Some(_) => {}
             None => unknown(&named.id, named.path.clone(), &mut report),
@@ -124,17 +142,39 @@ pub(super) fn compose(
     (post, report)
 }
 
-fn file(row: &MediaRow, kind: MediaKind, alt_text: Option<String>) -> Media {
+/// The files of captions, and where they are named.
+fn captions_of(media: &[TargetMedia]) -> Vec<OptionMedia> {
+    let named = media.iter().enumerate().flat_map(|(at, media)| {
+        let captions = media.captions.iter().enumerate();
+        captions.map(move |(n, caption)| OptionMedia {
+            path: format!("media.{at}.captions.{n}.mediaId"),
+            id: caption.media_id.clone(),
+        })
+    });
+    named.collect()
+}
+
+/// A file of the library as connectors see it, without what the caller says of it.
+pub fn media_of(row: &MediaRow, kind: MediaKind) -> Media {
+    let positive = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
     Media {
         id: row.id.clone(),
         kind,
         mime: row.content_type.clone(),
         size_bytes: u64::try_from(row.size_bytes).unwrap_or(0),
-        width: row.width.and_then(|n| u32::try_from(n).ok()),
-        height: row.height.and_then(|n| u32::try_from(n).ok()),
-        alt_text,
+        width: positive(row.width),
+        height: positive(row.height),
+        facts: MediaFacts {
+            sha256: Some(hex(&row.sha256)),
+            duration: positive(row.duration_ms).map(|ms| Duration::from_millis(ms.into())),
+            ..MediaFacts::default()
+        },
         ..Media::default()
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn unknown(id: &str, path: String, report: &mut Report) {

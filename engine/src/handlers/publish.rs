@@ -6,11 +6,12 @@ use crate::decide::Report;
 use crate::mark::ClaimMark;
 use publisher::id::AccountId;
 use publisher::{
-    Account, Checkpoint, Class, Connector, Deadline, Evidence, Failure, FirstComment, Media,
-    MediaKind, Post, Progress, ReadBack, Receipt, Step, TokenSet, Usages,
+    Account, Caption, Checkpoint, Class, Connector, Deadline, Evidence, Failure, FirstComment,
+    Media, MediaFacts, MediaKind, Post, Progress, ReadBack, Receipt, Step, TokenSet, Usages,
 };
 use serde::Deserialize;
 use std::sync::Arc;
+use std::time::Duration;
 use store::queue::{Claimed, LoadedPost, Refusal};
 use vault::{OpenError, Owner, Purpose};
 
@@ -301,6 +302,10 @@ struct StoredFile {
     size_bytes: Option<u64>,
     width: Option<u32>,
     height: Option<u32>,
+    duration_ms: Option<u64>,
+    sha256: Option<String>,
+    #[serde(default)]
+    captions: Vec<Caption>,
 }
 
 fn post_of(loaded: &LoadedPost) -> Result<Post, Box<Report>> {
@@ -337,7 +342,12 @@ fn files(stored: serde_json::Value) -> Result<Vec<Media>, Box<Report>> {
             width: file.width,
             height: file.height,
             alt_text: file.alt_text,
-            ..Media::default()
+            facts: MediaFacts {
+                sha256: file.sha256,
+                duration: file.duration_ms.map(Duration::from_millis),
+                ..MediaFacts::default()
+            },
+            captions: file.captions,
         })
     });
     known.collect()

@@ -61,7 +61,7 @@ pub(super) async fn run(
         .await
     {
         Ok(fresh) => {
-            state.keep_tokens(fresh);
+            state.keep_refreshed(fresh);
             Report::Did(Progress::Published(Receipt::default()))
         }
         Err(failure) => Report::Failed(failure),

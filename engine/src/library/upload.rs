@@ -1,5 +1,6 @@
 //! One upload: streamed to a file, hashed on the way, recognised by its bytes.
 
+use super::film::{self, Unfit};
 use super::{Library, LibraryError};
 use publisher::id::{OrgId, ProfileId};
 use sha2::{Digest as _, Sha256};
@@ -60,7 +61,8 @@ impl Upload {
 
     /// Makes the file safe on disk and notes it in the library.
     ///
-    /// Errors: [`LibraryError::Empty`], [`LibraryError::Unrecognised`], the disk, the database; nothing is kept then.
+    /// Errors: [`LibraryError::Empty`], [`LibraryError::Unrecognised`], [`LibraryError::Broken`], the disk, the database;
+    /// nothing is kept then.
     pub async fn finish(
         mut self,
         store: &Store,
@@ -87,9 +89,11 @@ impl Upload {
         profile: ProfileId,
         content_type: &'static str,
     ) -> Result<MediaRow, LibraryError> {
-        let (width, height) = measure(content_type, &self.incoming).await.unzip();
-        let pixels = |side: Option<u32>| side.and_then(|side| i32::try_from(side).ok());
-        let (width, height) = (pixels(width), pixels(height));
+        let Measured {
+            width,
+            height,
+            duration_ms,
+        } = measure(content_type, &self.incoming, self.size_bytes).await?;
         let sha256 = std::mem::take(&mut self.hash).finalize().to_vec();
         let size_bytes = i64::try_from(self.size_bytes).unwrap_or(i64::MAX);
         let media = NewMedia {
@@ -101,6 +105,7 @@ impl Upload {
             sha256: &sha256,
             width,
             height,
+            duration_ms,
         };
         let path = self.library.path(self.org, &self.id);
         let noted = match self.move_to(&path).await {
@@ -126,6 +131,7 @@ impl Upload {
             sha256,
             width,
             height,
+            duration_ms,
             created_at,
         })
     }
@@ -189,16 +195,54 @@ fn recognise(head: &[u8]) -> Option<&'static str> {
     TAKEN.into_iter().find(|taken| *taken == mime)
 }
 
-/// Width and height of a picture as displayed: its orientation applied. Reads headers only.
-async fn measure(content_type: &str, path: &Path) -> Option<(u32, u32)> {
-    if !content_type.starts_with("image/") {
-        return None;
-    }
+/// What the headers of a file say.
+#[derive(Clone, Copy, Debug, Default)]
+struct Measured {
+    /// Pixels as displayed.
+    width: Option<i32>,
+    /// Pixels as displayed.
+    height: Option<i32>,
+    duration_ms: Option<i32>,
+}
+
+/// Reads the headers of pictures and of films that have boxes. Errors: a film is broken; the disk.
+async fn measure(
+    content_type: &'static str,
+    path: &Path,
+    length: u64,
+) -> Result<Measured, LibraryError> {
     let path = path.to_owned();
-    let measured = tokio::task::spawn_blocking(move || {
+    let measured = tokio::task::spawn_blocking(move || match content_type {
+        "video/mp4" | "video/quicktime" | "video/x-m4v" => measure_film(&path, length),
+        other if other.starts_with("image/") => Ok(measure_picture(&path)),
+        _ => Ok(Measured::default()),
+    });
+    measured
+        .await
+        .unwrap_or_else(|panicked| Err(std::io::Error::other(panicked).into()))
+}
+
+fn measure_film(path: &Path, length: u64) -> Result<Measured, LibraryError> {
+    let mut file = std::io::BufReader::new(std::fs::File::open(path)?);
+    match film::probe(&mut file, length) {
+        Ok(found) => Ok(Measured {
+            width: i32::try_from(found.width).ok(),
+            height: i32::try_from(found.height).ok(),
+            duration_ms: found
+                .duration_ms
+                .and_then(|millis| i32::try_from(millis).ok()),
+        }),
+        Err(Unfit::Broken(what)) => Err(LibraryError::Broken { what }),
+        Err(Unfit::Io(error)) => Err(error.into()),
+    }
+}
+
+/// Width and height of a picture as displayed: its orientation applied; nothing if it cannot be read.
+fn measure_picture(path: &Path) -> Measured {
+    let size = || {
         use image::ImageDecoder as _;
         use image::metadata::Orientation;
-        let mut decoder = image::ImageReader::open(&path)
+        let mut decoder = image::ImageReader::open(path)
             .ok()?
             .with_guessed_format()
             .ok()?
@@ -217,8 +261,13 @@ async fn measure(content_type: &str, path: &Path) -> Option<(u32, u32)> {
         } else {
             (width, height)
         })
-    });
-    measured.await.ok().flatten()
+    };
+    let found = size();
+    Measured {
+        width: found.and_then(|(width, _)| i32::try_from(width).ok()),
+        height: found.and_then(|(_, height)| i32::try_from(height).ok()),
+        duration_ms: None,
+    }
 }
 
 #[cfg(test)]

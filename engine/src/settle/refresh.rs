@@ -1,11 +1,12 @@
 //! What a decision means for a token refresh: fresh tokens, or an account that needs its owner.
 
 use super::announce::announce;
+use super::host_of_profile;
 use crate::decide::Settlement as Decision;
 use crate::events;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use publisher::{Class, TokenSet};
+use publisher::{Class, Refreshed};
 use secrecy::ExposeSecret as _;
 use store::queue::Settlement;
 use vault::{Owner, Purpose, Vault};
@@ -14,14 +15,14 @@ pub(super) fn write_refresh(
     row: &mut Settlement,
     account: &store::queue::LoadedAccount,
     decision: &Decision,
-    tokens: Option<TokenSet>,
+    refreshed: Option<Refreshed>,
     vault: &Vault,
 ) {
     row.refreshes_token = false;
     let refused = match decision {
         Decision::Complete { .. } => {
             row.outcome = None;
-            if let Some(tokens) = tokens {
+            if let Some(Refreshed { tokens, profile }) = refreshed {
                 let sealable = tokens.to_sealable();
                 let owner = Owner::account(account.id.uuid());
                 match vault.seal(
@@ -33,6 +34,8 @@ pub(super) fn write_refresh(
                         row.sealed_tokens = Some(BASE64.encode(sealed.as_bytes()));
                         row.token_generation = Some(account.token_generation);
                         row.token_expires_at = tokens.expires_at;
+                        row.host = profile.as_ref().and_then(host_of_profile);
+                        row.profile = profile;
                     }
                     Err(error) => {
                         tracing::error!(account = %account.id, error = %error, "fresh tokens could not be sealed");

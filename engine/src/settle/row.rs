@@ -70,8 +70,11 @@ impl Verdict {
         let mut closes_host = None;
         match &work.body {
             Body::Refresh(account) => {
-                let tokens = finished.state.take_tokens();
-                write_refresh(&mut row, account, &decision, tokens, vault);
+                let refreshed = finished.state.take_refreshed();
+                write_refresh(&mut row, account, &decision, refreshed, vault);
+                if !hosts_chosen_by_users(&account.platform, registry) {
+                    row.host = None;
+                }
             }
             Body::Publish(post) => {
                 write_publish(&mut row, work, post, &decision, sealed);
@@ -311,6 +314,12 @@ fn host_of(
         .habits
         .hosts_chosen_by_users
         .then_some((host, *wait))
+}
+
+fn hosts_chosen_by_users(platform: &str, registry: &Registry) -> bool {
+    registry
+        .get(platform)
+        .is_some_and(|connector| connector.habits.hosts_chosen_by_users)
 }
 
 /// The host that an account's profile data name, where users choose it: the `host` member, or that of the `pds` address.

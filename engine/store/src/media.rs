@@ -24,6 +24,8 @@ pub struct MediaRow {
     pub width: Option<i32>,
     /// Pixels as displayed.
     pub height: Option<i32>,
+    /// Length of a film in milliseconds.
+    pub duration_ms: Option<i32>,
     /// When it was uploaded.
     pub created_at: DateTime<Utc>,
 }
@@ -47,6 +49,8 @@ pub struct NewMedia<'a> {
     pub width: Option<i32>,
     /// Pixels as displayed.
     pub height: Option<i32>,
+    /// Length of a film in milliseconds.
+    pub duration_ms: Option<i32>,
 }
 
 /// How long a file may wait for its row; its caller waits for it, and so does the end of the process.
@@ -69,6 +73,7 @@ impl Store {
             media.sha256,
             media.width,
             media.height,
+            media.duration_ms,
         )
         .fetch_one(&self.ordinary)
         .await?;

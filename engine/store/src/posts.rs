@@ -62,7 +62,7 @@ pub struct PostRow {
     pub display_name: Option<String>,
     /// The account's handle.
     pub handle: Option<String>,
-    /// An array of `{mediaId, kind, altText}`.
+    /// An array of `{mediaId, kind, altText, captions?}`.
     pub media: Value,
     /// Why it waits, in the words of the vocabulary; none when it does not, or is merely next.
     pub waiting_reason: Option<String>,

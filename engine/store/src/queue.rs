@@ -17,7 +17,7 @@ pub use claim::{ClaimRequest, Claimed, Claims, LoadedAccount, LoadedPost};
 pub use edit::{PostChange, Requeue, Requeued};
 pub use lease::{ExpiredClaim, WorkerInfo};
 pub use mark::{Marked, Refusal, SetMark};
-pub use operate::{DeclaredLimit, EditLetter, Redrive};
+pub use operate::{DeclaredLimit, EditLetter, FreshTokens, Redrive};
 pub use pause::{Paused, Resumed};
 pub use settle::{Settled, Settlement};
 

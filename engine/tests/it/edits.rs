@@ -95,6 +95,7 @@ async fn what_may_not_be_edited_is_refused_and_stays() {
             id: "x".repeat(26),
             kind: MediaKind::Image,
             alt_text: None,
+            captions: vec![],
         }]),
         ..Edit::default()
     };

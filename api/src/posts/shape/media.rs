@@ -1,12 +1,16 @@
 //! The shape of attached files: a kind, and exactly one place where the file is.
 
 use super::{Broken, Item, Shape, Source};
-use crate::{json::Object, posts::draft::MediaDraft, problem::Violation};
+use crate::{
+    json::Object,
+    posts::draft::{CaptionDraft, MediaDraft},
+    problem::Violation,
+};
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use publisher::MediaKind;
+use publisher::{Caption, MediaKind};
 
 /// Base64 with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -65,14 +69,54 @@ impl Shape<'_> {
                     None
                 }
             };
-        match (kind, source) {
-            (Some(kind), Some(source)) => Ok(Item {
+        let captions = self.captions(item.captions.unwrap_or_default(), kind, path);
+        match (kind, source, captions) {
+            (Some(kind), Some(source), Ok(captions)) => Ok(Item {
                 kind,
                 alt_text: item.alt_text,
+                captions,
                 source,
             }),
             _ => Err(Broken),
         }
+    }
+
+    /// Captions belong to videos, and each names its language and its file.
+    fn captions(
+        &mut self,
+        drafts: Vec<Object<CaptionDraft>>,
+        kind: Option<MediaKind>,
+        path: &str,
+    ) -> Result<Vec<Caption>, Broken> {
+        if kind == Some(MediaKind::Image) && !drafts.is_empty() {
+            let violation = Violation::at(
+                format!("{path}.captions"),
+                "Captions belong to videos only.",
+            );
+            self.find(violation.remedy("Leave captions out; altText describes an image."));
+            return Err(Broken);
+        }
+        let captions: Vec<_> = drafts
+            .into_iter()
+            .enumerate()
+            .map(|(at, Object(draft))| {
+                let path = format!("{path}.captions.{at}");
+                let lang = self.needed(draft.lang, format!("{path}.lang"));
+                let id = self.needed(draft.media_id, format!("{path}.mediaId"));
+                Ok(Caption {
+                    lang: lang?,
+                    media_id: id?,
+                })
+            })
+            .collect();
+        captions.into_iter().collect()
+    }
+
+    fn needed(&mut self, value: Option<String>, path: String) -> Result<String, Broken> {
+        value.ok_or_else(|| {
+            self.find(Violation::at(path, "Required"));
+            Broken
+        })
     }
 
     fn inline(&mut self, text: &str, path: &str) -> Option<Source> {

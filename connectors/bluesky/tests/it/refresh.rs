@@ -19,6 +19,7 @@ async fn refresh(world: &World, tokens: &TokenSet) -> Result<TokenSet, Failure> 
         .authorizer
         .refresh(&world.account, tokens, world.now(), soon())
         .await
+        .map(|refreshed| refreshed.tokens)
 }
 
 fn later(world: &World, seconds: u64) {

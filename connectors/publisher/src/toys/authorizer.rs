@@ -2,7 +2,7 @@
 
 use super::Toy;
 use crate::{
-    authorizer::{Authorizer, Entered, Field, Form, Grant, TokenSet},
+    authorizer::{Authorizer, Entered, Field, Form, Grant, Refreshed, TokenSet},
     contract::Account,
     failure::Failure,
     fault,
@@ -87,7 +87,7 @@ impl Authorizer for ToyAccounts {
         tokens: &TokenSet,
         now: DateTime<Utc>,
         deadline: Deadline,
-    ) -> Result<TokenSet, Failure> {
+    ) -> Result<Refreshed, Failure> {
         let Some(refresh) = &tokens.refresh else {
             return Err(Failure::account_blocked(
                 self.0.code("token.none"),
@@ -97,7 +97,7 @@ impl Authorizer for ToyAccounts {
         let body = json!({ "refresh_token": refresh.expose_secret() });
         let answer = self.ask("token", &body, deadline).await?;
         fault::point("refresh.after_answer");
-        Ok(self.tokens("token", &answer)?.into_set(now))
+        Ok(self.tokens("token", &answer)?.into_set(now).into())
     }
 
     async fn revoke(

@@ -43,13 +43,13 @@ posted as (
   returning id
 ),
 attached as (
-  insert into post_media (org, post, in_options, position, media, kind, alt_text)
-  select $1, w.id, false, (m.n - 1)::smallint, m.item ->> 'id', m.item ->> 'kind', m.item ->> 'alt_text'
+  insert into post_media (org, post, in_options, position, media, kind, alt_text, captions)
+  select $1, w.id, false, (m.n - 1)::smallint, m.item ->> 'id', m.item ->> 'kind', m.item ->> 'alt_text', m.item -> 'captions'
     from wanted w
     join posted p on p.id = w.id
    cross join lateral jsonb_array_elements(w.media) with ordinality as m (item, n)
    union all
-  select $1, w.id, true, (m.n - 1)::smallint, m.id, null, null
+  select $1, w.id, true, (m.n - 1)::smallint, m.id, null, null, '[]'::jsonb
     from wanted w
     join posted p on p.id = w.id
    cross join lateral jsonb_array_elements_text(w.option_media) with ordinality as m (id, n)

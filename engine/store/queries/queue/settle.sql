@@ -23,7 +23,7 @@ settled as materialized (
       outcome text, class text, code text, message text, rule text, http_status int, platform_response jsonb,
       post_status text, post_receipt jsonb, post_warnings jsonb, post_error jsonb,
       letter uuid, letter_class text, fingerprint text, failure jsonb,
-      sealed_tokens text, token_generation int, token_expires_at timestamptz,
+      sealed_tokens text, token_generation int, token_expires_at timestamptz, profile jsonb, host text,
       refresh_job uuid, refresh_give_up_ms bigint, event uuid, event_type text, event_data jsonb
     )
 ),
@@ -88,6 +88,7 @@ fenced as materialized (
          s.outcome, s.class, s.code, s.message,
          s.rule, s.http_status, s.platform_response, s.post_status, s.post_receipt, s.post_warnings, s.post_error,
          s.letter, s.letter_class, s.fingerprint, s.failure, s.sealed_tokens, s.token_generation, s.token_expires_at,
+         s.profile, s.host,
          s.refresh_job, s.refresh_give_up_ms,
          case when not (o.outdated and s.event_type = 'token.revoked') then s.event end as event, s.event_type, s.event_data,
          s.kind in ('complete', 'cancel', 'dead_letter') as ends,
@@ -213,11 +214,13 @@ account_states as (
          token_generation = a.token_generation + case when n.sealed_tokens is null then 0 else 1 end,
          token_expires_at = case when n.sealed_tokens is null then a.token_expires_at else n.token_expires_at end,
          token_refreshed_at = case when n.sealed_tokens is null then a.token_refreshed_at else (select t from clock) end,
+         profile_data = coalesce(n.profile, a.profile_data),
          updated_at = (select t from clock)
     from (select f.org, f.account, max(f.account_status) as status, max(f.account_reason) as reason,
                  decode(max(f.sealed_tokens), 'base64') as sealed_tokens, max(f.token_generation) as expected,
                  max(f.token_seen) filter (where f.account_status is not null) as seen,
-                 max(f.token_expires_at) as token_expires_at
+                 max(f.token_expires_at) as token_expires_at,
+                 (array_agg(f.profile) filter (where f.profile is not null))[1] as profile, max(f.host) as host
             from fenced f
            where f.account_status is not null or f.sealed_tokens is not null
            group by f.org, f.account) n
@@ -225,7 +228,7 @@ account_states as (
    where a.org = n.org and a.id = n.account
      and (n.expected is null or a.token_generation = n.expected)
      and (n.seen is null or a.token_generation <= n.seen)
-  returning a.org, a.id, a.status, n.sealed_tokens is not null as refreshed
+  returning a.org, a.id, a.status, n.host, n.sealed_tokens is not null as refreshed
 ),
 -- Per bucket: slots given back, what is due next, how long it is closed, whether it opens or pauses.
 settled_of as materialized (
@@ -243,7 +246,7 @@ changes as materialized (
          t.account is not null as waits_for_token,
          case when b.kind = 'account' and t.account is not null
               then (select t from clock) + interval '30 minutes' end as token_until,
-         coalesce(a.refreshed, false) as refreshed, coalesce(a.status = 'needs_reauth', false) as needs_reauth
+         a.host, coalesce(a.refreshed, false) as refreshed, coalesce(a.status = 'needs_reauth', false) as needs_reauth
     from buckets_locked b
     left join settled_of o on o.org = b.org and o.id = b.id
     left join stale_tokens t on t.org = b.org and t.account = b.subject
@@ -251,7 +254,7 @@ changes as materialized (
 ),
 woken as (
   update buckets b
-     set running = b.running - c.settled,
+     set running = b.running - c.settled, host = coalesce(c.host, b.host),
          marked_job = case when b.marked_job = any(c.unmarked) then null else b.marked_job end,
          paused = b.paused or (c.needs_reauth and b.kind = 'account'),
          paused_by = case when c.needs_reauth and b.kind = 'account' then coalesce(b.paused_by, 'account_needs_reauth')

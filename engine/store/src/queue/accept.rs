@@ -3,6 +3,7 @@
 use super::millis;
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
+use publisher::Caption;
 use publisher::id::{AccountId, ApiKeyId, BatchId, JobId, OrgId, PostId, ProfileId};
 use serde::Serialize;
 use serde_json::Value;
@@ -94,6 +95,8 @@ pub struct NewPostMedia {
     pub kind: String,
     /// Text for those who cannot see it.
     pub alt_text: Option<String>,
+    /// Of a film; in order.
+    pub captions: Vec<Caption>,
 }
 
 fn as_millis<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {

@@ -9,6 +9,25 @@ use serde::Serialize;
 use std::time::Duration;
 use uuid::Uuid;
 
+/// Tokens that were refreshed, and what goes with them.
+#[derive(Clone, Copy, Debug)]
+pub struct FreshTokens<'a> {
+    /// The account's organisation.
+    pub org: OrgId,
+    /// The account.
+    pub account: AccountId,
+    /// The generation that they replace.
+    pub expected: i32,
+    /// The tokens, sealed.
+    pub sealed: &'a [u8],
+    /// When they end.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// What the connector keeps of the account from now on; none leaves it as it is.
+    pub profile: Option<&'a serde_json::Value>,
+    /// The host of that profile, where users choose it; none leaves it as it is.
+    pub host: Option<&'a str>,
+}
+
 /// A limit as its platform declares it.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct DeclaredLimit {
@@ -109,21 +128,16 @@ impl Store {
     }
 
     /// Keeps fresh tokens whose refresh lost its lease before it could settle; false when somebody stored newer ones.
-    pub async fn replace_tokens(
-        &self,
-        org: OrgId,
-        account: AccountId,
-        expected: i32,
-        sealed: &[u8],
-        expires_at: Option<DateTime<Utc>>,
-    ) -> Result<bool, StoreError> {
+    pub async fn replace_tokens(&self, fresh: FreshTokens<'_>) -> Result<bool, StoreError> {
         let row = sqlx::query_file!(
             "queries/queue/replace_tokens.sql",
-            org.uuid(),
-            account.uuid(),
-            expected,
-            sealed,
-            expires_at
+            fresh.org.uuid(),
+            fresh.account.uuid(),
+            fresh.expected,
+            fresh.sealed,
+            fresh.expires_at,
+            fresh.profile,
+            fresh.host,
         )
         .fetch_optional(&self.reserved)
         .await?;

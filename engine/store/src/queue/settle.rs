@@ -104,6 +104,10 @@ pub struct Settlement {
     pub token_generation: Option<i32>,
     /// When they end.
     pub token_expires_at: Option<DateTime<Utc>>,
+    /// With them: what the connector keeps of the account from now on; none leaves it as it is.
+    pub profile: Option<Value>,
+    /// The host of that profile, where users choose it; none leaves it as it is.
+    pub host: Option<String>,
     /// Id of the refresh job, should one be needed.
     pub refresh_job: JobId,
     /// How long that refresh may be tried.
@@ -163,6 +167,8 @@ impl Settlement {
             sealed_tokens: None,
             token_generation: None,
             token_expires_at: None,
+            profile: None,
+            host: None,
             refresh_job: JobId::new(),
             refresh_give_up_ms: millis(Duration::from_hours(1)),
             event: None,

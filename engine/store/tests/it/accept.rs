@@ -34,6 +34,7 @@ async fn a_request_is_stored_with_its_posts_jobs_and_the_wake_of_their_buckets()
                 id: "med_0123456789abcdefghijkl".to_owned(),
                 kind: "image".to_owned(),
                 alt_text: Some("a kite".to_owned()),
+                captions: vec![],
             }],
             awaited_for: Some(Duration::from_secs(25)),
             priority: 0,

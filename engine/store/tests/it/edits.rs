@@ -13,6 +13,7 @@ fn media(ids: &[&str]) -> Vec<NewPostMedia> {
         id: (*id).to_owned(),
         kind: "image".to_owned(),
         alt_text: None,
+        captions: vec![],
     };
     ids.iter().map(item).collect()
 }

@@ -3,7 +3,7 @@
 use crate::outcomes::{complete, hold};
 use crate::shop::{QUEUE, Shop, window};
 use serde_json::json;
-use store::queue::NewPost;
+use store::queue::{FreshTokens, NewPost};
 
 #[tokio::test]
 async fn charges_are_forgotten_when_the_longest_window_cannot_see_them() {
@@ -108,9 +108,18 @@ async fn a_waiting_caller_of_an_account_that_needs_its_owner_is_hurried_once() {
 async fn tokens_of_a_lost_refresh_are_kept_unless_newer_ones_are_there() {
     let shop = Shop::open().await;
     let account = shop.account().await;
+    let profile = serde_json::json!({ "pds": "https://new.example" });
     let replace = async |expected: i32, sealed: &[u8]| {
         shop.store
-            .replace_tokens(shop.org, account, expected, sealed, None)
+            .replace_tokens(FreshTokens {
+                org: shop.org,
+                account,
+                expected,
+                sealed,
+                expires_at: None,
+                profile: Some(&profile),
+                host: Some("new.example"),
+            })
             .await
             .unwrap()
     };
@@ -123,5 +132,7 @@ async fn tokens_of_a_lost_refresh_are_kept_unless_newer_ones_are_there() {
         (&row["token_generation"], &row["sealed_tokens"]),
         (&json!(2), &json!("\\x6672657368"))
     );
+    assert_eq!(row["profile_data"], profile);
+    assert_eq!(shop.bucket(account).await["host"], "new.example");
     shop.close().await;
 }

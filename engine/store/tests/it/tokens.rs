@@ -5,7 +5,7 @@ use crate::shop::{QUEUE, Shop};
 use publisher::id::AccountId;
 use serde_json::{Value, json};
 use std::time::Duration;
-use store::queue::{Claimed, NewPost};
+use store::queue::{Claimed, NewPost, Settlement};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -80,6 +80,33 @@ async fn fresh_tokens_replace_the_old_ones_and_open_the_account() {
     let post = shop.claim_one(shop.at(5)).await;
     assert_eq!((post.kind.as_str(), post.token_seen), ("publish", Some(1)));
     assert!(shop.settle(complete(&post), shop.at(6)).await);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn an_account_that_was_found_elsewhere_moves_with_its_fresh_tokens_or_not_at_all() {
+    let moved = |refresh: &Claimed| Settlement {
+        profile: Some(json!({ "pds": "https://new.example" })),
+        host: Some("new.example".to_owned()),
+        ..refreshed(refresh, 1)
+    };
+    let hosts = async |shop: &Shop, account: AccountId, host: &str| {
+        let of_account = format!("subject = '{account}' and host = '{host}'");
+        shop.count("buckets", &of_account).await
+    };
+    let (shop, account, refresh) = refreshing().await;
+    assert!(shop.settle(moved(&refresh), shop.at(5)).await);
+    let profile = &account_row(&shop, account).await["profile_data"];
+    assert_eq!(profile, &json!({ "pds": "https://new.example" }));
+    assert_eq!(hosts(&shop, account, "new.example").await, 2);
+    shop.close().await;
+
+    // Its owner connected again meanwhile: those tokens belong to the place that they were granted at.
+    let (shop, account, refresh) = refreshing().await;
+    assert_eq!(shop.connect(account, QUEUE).await, Some(false));
+    assert!(shop.settle(moved(&refresh), shop.at(5)).await);
+    assert_eq!(account_row(&shop, account).await["profile_data"], json!({}));
+    assert_eq!(hosts(&shop, account, "toys.example").await, 2);
     shop.close().await;
 }
 

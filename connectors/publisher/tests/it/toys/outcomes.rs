@@ -190,6 +190,7 @@ async fn a_container_that_died_is_begun_again() {
             .refresh(&shop.account, &shop.tokens, now, soon())
             .await
             .unwrap()
+            .tokens
     };
     assert_eq!(shop.publish().await.unwrap_err().class, Class::Stale);
     shop.checkpoint = None;

@@ -79,7 +79,8 @@ async fn an_expired_token_is_refreshed_and_the_old_refresh_token_dies() {
         let fresh = authorizer
             .refresh(&shop.account, &old, now, soon())
             .await
-            .unwrap();
+            .unwrap()
+            .tokens;
         assert!(fresh.expires_at.unwrap() > now);
         shop.tokens = fresh;
         shop.publish().await.unwrap();
