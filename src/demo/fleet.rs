@@ -197,6 +197,14 @@ impl Fleet {
             .env("POSTRIDER_LISTEN", self.api.to_string())
             .env("POSTRIDER_EGRESS_ALLOW", self.fake.to_string())
             .env("POSTRIDER_DRAIN_MS", DRAIN_MS);
+        // The fake is the whole of Bluesky: nothing of the demo asks the real one.
+        for part in [
+            "POSTRIDER_BLUESKY_URL",
+            "POSTRIDER_BLUESKY_PLC_URL",
+            "POSTRIDER_BLUESKY_VIDEO_URL",
+        ] {
+            command.env(part, format!("http://{}", self.fake));
+        }
         command
     }
 

@@ -226,6 +226,7 @@ impl Fleet {
             id: stored.id,
             kind: MediaKind::Image,
             alt_text: Some("a postcard".to_owned()),
+            captions: vec![],
         }
     }
 

@@ -19,6 +19,8 @@ mod disconnect;
 #[cfg(test)]
 mod edge;
 #[cfg(test)]
+mod films;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod keys;

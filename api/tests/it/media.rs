@@ -9,14 +9,14 @@ use serde_json::json;
 
 const BOUNDARY: &str = "----boundary";
 
-fn part(name: &str, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn part(name: &str, bytes: &[u8]) -> Vec<u8> {
     let head = format!(
         "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"x.txt\"\r\ncontent-type: text/plain\r\n\r\n"
     );
     [head.as_bytes(), bytes, b"\r\n"].concat()
 }
 
-async fn send(app: &App, query: &str, parts: &[Vec<u8>]) -> Answer {
+pub(crate) async fn send(app: &App, query: &str, parts: &[Vec<u8>]) -> Answer {
     let body = [parts.concat(), format!("--{BOUNDARY}--\r\n").into_bytes()].concat();
     let kind = format!("multipart/form-data; boundary={BOUNDARY}");
     app.raw(
@@ -103,7 +103,7 @@ fn boxed(kind: [u8; 4], content: &[u8]) -> Vec<u8> {
 }
 
 /// A film of 640 by 360 pixels that lasts two seconds.
-fn film() -> Vec<u8> {
+pub(crate) fn film() -> Vec<u8> {
     let mut movie = vec![0; 12];
     movie.extend(1_000_u32.to_be_bytes());
     movie.extend(2_000_u32.to_be_bytes());

@@ -30,6 +30,8 @@ pub(crate) fn registry(
     };
     let addresses = BTreeMap::from([
         ("bluesky".to_owned(), pds.url()),
+        ("bluesky.plc".to_owned(), pds.url()),
+        ("bluesky.video".to_owned(), pds.url()),
         ("toys".to_owned(), toys.url()),
     ]);
     let setup = Setup {

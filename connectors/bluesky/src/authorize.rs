@@ -4,10 +4,14 @@
 //! Only a refresh token that the PDS no longer knows leads back to the app password, which is kept for that. An app
 //! password that is refused too was revoked or changed: then a person must connect again.
 //!
-//! Login happens at the entryway (or at the PDS that the person named); everything later at the account's own PDS.
+//! Login happens where the account lives: at the PDS that the person named, or at the one that the DID document names. Only
+//! who enters an e-mail address alone is asked for at the entryway. An account that moves is followed at its next refresh:
+//! its document is looked at once a day, and whenever its PDS does not want it any more.
 
 use crate::{
     failures,
+    form::{self, IDENTIFIER_RULE, Identifier, PDS_URL_RULE, refused},
+    identity::{Freshness, Identities, casts_doubt},
     publish::{is_did, pds, unreachable},
     session::{self, APP_PASSWORD},
     text::is_handle,
@@ -16,46 +20,36 @@ use crate::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use publisher::{
-    Account, Answer, Authorizer, CallError, Class, Deadline, Entered, Failure, Field, Form, Grant,
-    Http, Refreshed, TokenSet, fault, http::CallErrorKind,
+    Account, Answer, Authorizer, CallError, Class, Deadline, Entered, Failure, Form, Grant, Http,
+    Refreshed, TokenSet, fault, http::CallErrorKind,
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::sync::Arc;
 use url::Url;
-
-/// Shorter passwords without a small letter are something else that was pasted.
-const PASSWORD_CHARS_MIN: usize = 12;
-
-/// The rule of the address of a PDS.
-const PDS_URL_RULE: &str = "bluesky.connect.pds_url";
 
 /// Bluesky's authorizer.
 #[derive(Debug)]
 pub(crate) struct AppPasswords {
     pub(crate) http: Http,
-    /// Where accounts without a PDS of their own log in.
+    /// Where accounts log in of which nothing is known but an e-mail address.
     pub(crate) entryway: Url,
+    pub(crate) identities: Arc<Identities>,
+}
+
+/// What a refresh has to do with.
+#[derive(Clone, Copy)]
+struct Renewal<'a> {
+    account: &'a Account,
+    tokens: &'a TokenSet,
+    now: DateTime<Utc>,
+    deadline: Deadline,
 }
 
 #[async_trait]
 impl Authorizer for AppPasswords {
     fn form(&self) -> Option<Form> {
-        let field = |name, label, input, required| Field {
-            name,
-            label,
-            input,
-            required,
-        };
-        Some(Form {
-            help_text: "Enter your handle and an app password (Bluesky: Settings, Privacy and security, App passwords); \
-                        never your main password. Name your PDS only if you host your account yourself."
-                .to_owned(),
-            fields: vec![
-                field("identifier", "Handle, e-mail or DID", "text", true),
-                field(APP_PASSWORD, "App password", "password", true),
-                field("pdsUrl", "PDS address", "url", false),
-            ],
-        })
+        Some(form::form())
     }
 
     async fn complete(
@@ -64,26 +58,40 @@ impl Authorizer for AppPasswords {
         now: DateTime<Utc>,
         deadline: Deadline,
     ) -> Result<Vec<Grant>, Failure> {
-        let identifier = identifier(entered)?;
-        let password = app_password(entered)?;
-        let named = named_pds(entered)?;
-        let host = named.as_ref().unwrap_or(&self.entryway);
+        let identifier = form::identifier(entered)?;
+        let password = form::app_password(entered)?;
+        let named = form::named_pds(entered)?;
+        let found = match &named {
+            Some(_) => None,
+            None => self.find(&identifier, now, deadline).await?,
+        };
+        let (did, home) = found.unzip();
+        let host = named.as_ref().or(home.as_ref()).unwrap_or(&self.entryway);
+        let login = did.as_deref().unwrap_or(identifier.as_str());
         let answer = self
-            .ask_to_log_in(host, &identifier, &password, deadline)
+            .ask_to_log_in(host, login, &password, deadline)
             .await
             .map_err(|e| out_of_reach(&e, named.is_some()))?;
         let session = logged_in(&answer, now)?;
         session::active(&session)?;
-        let pds = named
-            .or_else(|| session::pds_of(session.did_doc.as_ref()))
-            .unwrap_or_else(|| self.entryway.clone());
+        if did.is_some_and(|did| did != session.did) {
+            return Err(other_account(Xrpc::CreateSession));
+        }
+        let profile = match (named, home) {
+            (Some(named), _) => profile(&named, true),
+            (None, Some(home)) => profile(&home, false),
+            (None, None) => {
+                let home = session::pds_of(session.did_doc.as_ref());
+                profile(home.as_ref().unwrap_or(&self.entryway), false)
+            }
+        };
         let handle = Some(session.handle.clone())
             .filter(|handle| is_handle(&handle.to_ascii_lowercase()) && handle != "handle.invalid");
         Ok(vec![Grant {
             tokens: session::tokens(&session, Some(password)),
             display_name: Some(handle.clone().unwrap_or_else(|| session.did.clone())),
             handle,
-            profile: json!({ "pds": pds.origin().ascii_serialization() }),
+            profile,
             platform_account_id: session.did,
         }])
     }
@@ -95,28 +103,28 @@ impl Authorizer for AppPasswords {
         now: DateTime<Utc>,
         deadline: Deadline,
     ) -> Result<Refreshed, Failure> {
-        let pds = pds(account)?;
-        let password = tokens.others.get(APP_PASSWORD);
-        let session = match self
-            .exchange(&pds, tokens.refresh.as_ref(), now, deadline)
-            .await?
-        {
-            Some(session) => session,
-            None => {
-                self.log_in_again(&pds, account, password, now, deadline)
-                    .await?
-            }
+        let home = pds(account)?;
+        let renewal = Renewal {
+            account,
+            tokens,
+            now,
+            deadline,
         };
-        fault::point("refresh.after_answer");
-        session::active(&session)?;
-        if session.did != account.platform_account_id {
-            return Err(Failure::account_blocked(
-                "bluesky.refresh_session.other_account",
-                "the PDS answered the refresh with the session of another account",
-            )
-            .remediation("Connect the account again."));
+        // Who named a PDS may mean another address of it than the document has: it is followed only when it fails.
+        let named = account.profile["named"] == true;
+        if !named && let Some(new) = self.moved(&home, &renewal, Freshness::Routine).await {
+            return self.move_in(&new, &renewal).await;
         }
-        Ok(session::tokens(&session, password.cloned()).into())
+        match self.renew(&home, &renewal).await {
+            Ok(tokens) => Ok(tokens.into()),
+            Err(failure) if casts_doubt(&failure) => {
+                match self.moved(&home, &renewal, Freshness::InDoubt).await {
+                    Some(new) => self.move_in(&new, &renewal).await,
+                    None => Err(failure),
+                }
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     async fn revoke(
@@ -149,6 +157,93 @@ impl Authorizer for AppPasswords {
 }
 
 impl AppPasswords {
+    /// The DID and the PDS of who entered a handle or a DID.
+    async fn find(
+        &self,
+        identifier: &Identifier,
+        now: DateTime<Utc>,
+        deadline: Deadline,
+    ) -> Result<Option<(String, Url)>, Failure> {
+        let found = match identifier {
+            Identifier::Handle(handle) => self.identities.of_handle(handle, now, deadline).await,
+            Identifier::Did(did) => {
+                let in_doubt = Freshness::InDoubt;
+                self.identities.of_did(did, in_doubt, now, deadline).await
+            }
+            Identifier::Email(_) => return Ok(None),
+        };
+        let identity = found.map_err(|lost| lost.failure(IDENTIFIER_RULE))?;
+        let Some(home) = identity.pds else {
+            return Err(refused(
+                IDENTIFIER_RULE,
+                format!("identifier: the document of {} names no PDS", identity.did),
+                "Enter the address of your PDS too (pdsUrl).",
+            ));
+        };
+        Ok(Some((identity.did, home)))
+    }
+
+    async fn moved(&self, home: &Url, renewal: &Renewal<'_>, freshness: Freshness) -> Option<Url> {
+        let did = &renewal.account.platform_account_id;
+        let (now, deadline) = (renewal.now, renewal.deadline);
+        self.identities
+            .moved_from(home, did, freshness, now, deadline)
+            .await
+    }
+
+    /// Begins a session where the account lives now. A PDS that moved as a whole knows the refresh token; where the account
+    /// moved alone, its app password may be unknown.
+    async fn move_in(&self, home: &Url, renewal: &Renewal<'_>) -> Result<Refreshed, Failure> {
+        let host = home.host_str().unwrap_or_default();
+        let tokens = self.renew(home, renewal).await.map_err(|failure| {
+            if failure.class != Class::AccountBlocked {
+                return failure;
+            }
+            Failure::account_blocked(
+                "bluesky.account.moved",
+                format!(
+                    "the account has moved to {host}, which refuses its app password: {}",
+                    failure.message
+                ),
+            )
+            .remediation("Make an app password at the new host and connect the account again.")
+        })?;
+        tracing::info!(
+            did = renewal.account.platform_account_id,
+            host,
+            "the account has moved"
+        );
+        Ok(Refreshed {
+            tokens,
+            profile: Some(profile(home, false)),
+        })
+    }
+
+    /// Exchanges the refresh token at `home`, or logs in there again.
+    async fn renew(&self, home: &Url, renewal: &Renewal<'_>) -> Result<TokenSet, Failure> {
+        let Renewal {
+            account,
+            tokens,
+            now,
+            deadline,
+        } = *renewal;
+        let password = tokens.others.get(APP_PASSWORD);
+        let refresh = tokens.refresh.as_ref();
+        let session = match self.exchange(home, refresh, now, deadline).await? {
+            Some(session) => session,
+            None => {
+                self.log_in_again(home, account, password, now, deadline)
+                    .await?
+            }
+        };
+        fault::point("refresh.after_answer");
+        session::active(&session)?;
+        if session.did != account.platform_account_id {
+            return Err(other_account(Xrpc::RefreshSession));
+        }
+        Ok(session::tokens(&session, password.cloned()))
+    }
+
     async fn ask_to_log_in(
         &self,
         host: &Url,
@@ -236,6 +331,23 @@ impl AppPasswords {
     }
 }
 
+/// What is kept of an account: its PDS, and whether a person named it.
+fn profile(pds: &Url, named: bool) -> Value {
+    let mut profile = json!({ "pds": pds.origin().ascii_serialization() });
+    if named {
+        profile["named"] = true.into();
+    }
+    profile
+}
+
+fn other_account(call: Xrpc) -> Failure {
+    Failure::account_blocked(
+        call.code("other_account"),
+        "the PDS answered with the session of another account",
+    )
+    .remediation("Connect the account again.")
+}
+
 /// The session in the answer to a login. Errors: it is refused, or cannot be read.
 fn logged_in(answer: &Answer, now: DateTime<Utc>) -> Result<Session, Failure> {
     if !answer.is_success() {
@@ -247,8 +359,8 @@ fn logged_in(answer: &Answer, now: DateTime<Utc>) -> Result<Session, Failure> {
         .ok_or_else(|| failures::unreadable(Xrpc::CreateSession, answer))
 }
 
-/// A login without an answer, at a PDS that a person `named` or at the entryway. An address that is never reached is a
-/// mistake in the form; one that cannot be reached now may be one.
+/// A login without an answer, at a PDS that a person `named` or at the one that was found. An address that is never reached
+/// is a mistake in the form; one that cannot be reached now may be one.
 fn out_of_reach(error: &CallError, named: bool) -> Failure {
     match error.kind {
         CallErrorKind::Refused if named => refused(
@@ -275,116 +387,4 @@ fn is_dead_token(status: u16, error: Option<&XrpcError>) -> bool {
                 "ExpiredToken" | "InvalidToken" | "AuthMissing" | "AuthenticationRequired"
             )
         })
-}
-
-fn refused(rule: &str, message: impl Into<String>, remedy: &str) -> Failure {
-    Failure::rejected(rule, message)
-        .rule(rule)
-        .remediation(remedy)
-}
-
-/// Handle, e-mail address or DID, as the PDS expects it.
-fn identifier(entered: &Entered) -> Result<String, Failure> {
-    const REMEDY: &str =
-        "Enter the full handle, e.g. alice.bsky.social, the account's e-mail address or its DID.";
-    let Some(typed) = entered.get("identifier") else {
-        return Err(refused(
-            "bluesky.connect.identifier",
-            "identifier: nothing was entered",
-            REMEDY,
-        ));
-    };
-    // Copied handles carry invisible marks of writing direction.
-    let visible: String =
-        typed.chars().filter(|c| !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')).collect();
-    let name = visible.strip_prefix('@').unwrap_or(&visible);
-    if is_did(name) {
-        return Ok(name.to_owned());
-    }
-    let name = name.to_lowercase();
-    if is_handle(&name) || name.contains('@') {
-        return Ok(name);
-    }
-    Err(refused(
-        "bluesky.connect.identifier",
-        "identifier: this is no handle, e-mail address or DID",
-        REMEDY,
-    ))
-}
-
-fn app_password(entered: &Entered) -> Result<SecretString, Failure> {
-    const REMEDY: &str = "An app password looks like xxxx-xxxx-xxxx-xxxx; make one on Bluesky under Settings, App Passwords.";
-    let Some(typed) = entered.get(APP_PASSWORD) else {
-        return Err(refused(
-            "bluesky.connect.app_password",
-            "appPassword: nothing was entered",
-            REMEDY,
-        ));
-    };
-    if typed.chars().count() < PASSWORD_CHARS_MIN && typed == typed.to_uppercase() {
-        return Err(refused(
-            "bluesky.connect.app_password",
-            "appPassword: this is no app password",
-            REMEDY,
-        ));
-    }
-    Ok(SecretString::from(typed.to_owned()))
-}
-
-fn named_pds(entered: &Entered) -> Result<Option<Url>, Failure> {
-    let Some(typed) = entered.get("pdsUrl") else {
-        return Ok(None);
-    };
-    session::host(typed).map(Some).map_err(|wrong| {
-        refused(
-            PDS_URL_RULE,
-            format!("pdsUrl: {wrong}"),
-            "Enter the address of your PDS, e.g. https://pds.example.com, or leave it empty.",
-        )
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entered(name: &str, value: &str) -> Entered {
-        Entered([(name.to_owned(), SecretString::from(value.to_owned()))].into())
-    }
-
-    #[test]
-    fn an_identifier_is_brought_into_the_form_the_server_expects() {
-        for (typed, expected) in [
-            ("@Alice.Bsky.Social", "alice.bsky.social"),
-            ("\u{202a}@alice.test\u{202c}", "alice.test"),
-            ("did:plc:abc", "did:plc:abc"),
-            ("Me@Example.com", "me@example.com"),
-        ] {
-            assert_eq!(identifier(&entered("identifier", typed)).unwrap(), expected);
-        }
-        for typed in ["", "alice", "alice bsky", "did:", "-a.test"] {
-            let failure = identifier(&entered("identifier", typed)).unwrap_err();
-            assert_eq!(
-                failure.rule.as_deref(),
-                Some("bluesky.connect.identifier"),
-                "{typed}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_an_app_password_is_not_sent() {
-        for typed in ["", "HUNTER2", "123456"] {
-            assert!(
-                app_password(&entered("appPassword", typed)).is_err(),
-                "{typed}"
-            );
-        }
-        for typed in ["abcd-efgh-ijkl-mnop", "hunter2", "ABCDEFGHIJKLMNOP"] {
-            assert!(
-                app_password(&entered("appPassword", typed)).is_ok(),
-                "{typed}"
-            );
-        }
-    }
 }

@@ -7,6 +7,7 @@ use crate::{
     preflight::{IMAGE_BYTES_MAX, IMAGE_SOURCE_BYTES_MAX, SMALL_IMAGE_BYTES_MAX, THUMB_BYTES_MAX},
     publish::{Bluesky, Task, unreachable},
     record::{self, Frozen, blob_cid},
+    video::{self, CAPTION_BYTES_MAX},
     wire::{Uploaded, Xrpc},
 };
 use bytes::Bytes;
@@ -50,10 +51,17 @@ impl Bluesky {
     pub(crate) async fn embed(
         &self,
         task: &Task<'_>,
+        film: Option<&Value>,
         small: bool,
         warnings: &mut Vec<Warning>,
     ) -> Result<Option<Value>, Failure> {
         let is_first = task.part.place == Place::First;
+        let quote = task.options.quote.as_ref().filter(|_| is_first);
+        if let (Some(blob), Some(video)) = (film, task.part.film()) {
+            let captions = self.captions(task, video).await?;
+            let film = video::embed(video, blob, &captions);
+            return Ok(record::embed(Some(film), quote));
+        }
         let images = self.images(task, small, warnings).await?;
         let media = match &task.options.link {
             Some(link) if is_first && images.is_empty() => {
@@ -62,8 +70,22 @@ impl Bluesky {
             _ if images.is_empty() => None,
             _ => Some(json!({ "$type": "app.bsky.embed.images", "images": images })),
         };
-        let quote = task.options.quote.as_ref().filter(|_| is_first);
         Ok(record::embed(media, quote))
+    }
+
+    /// The files of a video's captions, as blobs.
+    async fn captions(&self, task: &Task<'_>, video: &Media) -> Result<Vec<Value>, Failure> {
+        let mut blobs = Vec::with_capacity(video.captions.len());
+        for caption in &video.captions {
+            let id = &caption.media_id;
+            let file = task.step.post.file_of_options(id).ok_or_else(|| {
+                let message = format!("media {id} is no longer in the library");
+                Failure::rejected("media.unknown", message).rule("media.unknown")
+            })?;
+            let bytes = task.step.media.read(file, CAPTION_BYTES_MAX).await?;
+            blobs.push(self.upload(task, &file.mime, bytes).await?);
+        }
+        Ok(blobs)
     }
 
     async fn images(
@@ -130,7 +152,8 @@ impl Bluesky {
     }
 
     /// A PDS throws away blobs that no record refers to. Before a request is repeated its files are uploaded again: the
-    /// same bytes have the same content id, so the frozen record stays true. A picture from the web may have changed since,
+    /// same bytes have the same content id, so the frozen record stays true. A video is too heavy for that, and goes its whole
+    /// way again if it is found gone. A picture from the web may have changed since,
     /// and is trusted to be there still: a PDS keeps such blobs for an hour at least.
     pub(crate) async fn upload_again(
         &self,
@@ -146,6 +169,10 @@ impl Bluesky {
                 found.push(self.upload(task, fitted.mime, fitted.bytes).await?);
             }
         }
+        if let Some(video) = task.part.film() {
+            expected.extend(frozen.caption_cids());
+            found.extend(self.captions(task, video).await?);
+        }
         let link: Option<&Link> = task.options.link.as_ref();
         if let Some(id) = link.and_then(|link| link.thumb.as_ref())
             && let Some(cid) = frozen.thumb_cid()
@@ -158,7 +185,7 @@ impl Bluesky {
         }
         Err(Failure::rejected(
             "bluesky.upload_blob.changed",
-            "the PDS stores other bytes for the same images than it did before, so the frozen post cannot be repeated",
+            "the PDS stores other bytes for the same files than it did before, so the frozen post cannot be repeated",
         )
         .remediation("Check on Bluesky that the post is not there, then send it again as a new post."))
     }

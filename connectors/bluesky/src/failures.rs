@@ -75,7 +75,7 @@ pub(crate) fn failure(call: Xrpc, answer: &Answer, now: DateTime<Utc>) -> Failur
         ),
         (400, Some("BlobNotFound")) => Failure::transient(
             call.code("blob_not_found"),
-            "the PDS no longer has an uploaded image; it is uploaded again",
+            "the PDS no longer has an uploaded file; it is uploaded again",
         ),
         (400, Some("InvalidMimeType")) => refused(call, "mime", &said)
             .rule("bluesky.media.mime_allowed")
@@ -130,7 +130,7 @@ fn limited(call: Xrpc, answer: &Answer, now: DateTime<Utc>) -> Failure {
 }
 
 /// How long the answer asks to wait: `RateLimit-Reset` (Unix seconds), else `Retry-After` (seconds).
-fn wait(answer: &Answer, now: DateTime<Utc>) -> Option<Duration> {
+pub(crate) fn wait(answer: &Answer, now: DateTime<Utc>) -> Option<Duration> {
     let seconds = |header| {
         answer
             .header(header)
@@ -194,7 +194,7 @@ fn unavailable(call: Xrpc, answer: &Answer) -> Failure {
 }
 
 /// The PDS's own words for people; of a call that carries a password only the error's name.
-fn words(call: Xrpc, error: &XrpcError) -> String {
+pub(crate) fn words(call: Xrpc, error: &XrpcError) -> String {
     let all = match call {
         Xrpc::CreateSession | Xrpc::RefreshSession | Xrpc::DeleteSession => error.error.clone(),
         _ if error.message.is_empty() => scrubbed(&error.error),
@@ -207,7 +207,7 @@ fn words(call: Xrpc, error: &XrpcError) -> String {
 }
 
 /// `text` with everything that begins like a JSON Web Token blotted out.
-fn scrubbed(text: &str) -> String {
+pub(crate) fn scrubbed(text: &str) -> String {
     let is_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,6 @@
-//! A fake PDS: the part of a server that a publisher meets, obeying the lexicons to the letter.
+//! A fake PDS, with the video service and the directories that an account is found by on the same address.
+//!
+//! The PDS is the part of a server that a publisher meets, obeying the lexicons to the letter.
 //!
 //! It is built from the platform sheet and the lexicons, never from what the connector sends: every request is checked
 //! (method, parameters, content type, body, the record itself), tokens end and rotate by the fake's clock, a put of the
@@ -7,18 +9,25 @@
 //!
 //! Over HTTP, beside what every fake has: `POST /_fake/accounts {handle, did, password}` makes an account,
 //! `DELETE /_fake/accounts/{did}/password` revokes its app password, `POST /_fake/accounts/{did}/status {status}`
-//! takes it down or back, `DELETE /_fake/accounts/{did}/blobs` throws away the blobs that no record refers to.
+//! takes it down or back, `DELETE /_fake/accounts/{did}/blobs` throws away the blobs that no record refers to,
+//! `POST /_fake/accounts/{did}/video {…}` tells the video service how to treat it, `PUT /_fake/accounts/{did}/document`
+//! writes its DID document.
 
 mod cid;
 mod control;
 mod lexicon;
 mod limits;
+mod plc;
 mod repo;
 mod request;
 mod sessions;
+mod tokens;
+mod video;
 mod xrpc;
 
-use self::{limits::Limits, repo::Repos, sessions::Sessions};
+pub use self::video::VideoWish;
+
+use self::{limits::Limits, plc::Documents, repo::Repos, sessions::Sessions, video::Videos};
 use axum::{Router, http::Method};
 use publisher::fake::{Entry, FakeKit, FakePlatform};
 use serde::{Deserialize, Serialize};
@@ -56,6 +65,8 @@ struct State {
     sessions: Sessions,
     repos: Repos,
     limits: Limits,
+    documents: Documents,
+    videos: Videos,
 }
 
 /// A fake PDS with these accounts.
@@ -73,6 +84,11 @@ impl FakePds {
         Self {
             state: Mutex::new(state),
         }
+    }
+
+    /// Adds or replaces an account.
+    pub fn add_account(&self, account: FakeAccount) {
+        self.lock().sessions.add(account);
     }
 
     /// The posts of a repository, by key.
@@ -121,7 +137,10 @@ impl FakePlatform for FakePds {
     }
 
     fn routes(self: Arc<Self>, kit: FakeKit) -> Router {
-        xrpc::routes(Arc::clone(&self), kit).merge(control::routes(self))
+        xrpc::routes(Arc::clone(&self), kit)
+            .merge(control::routes(Arc::clone(&self)))
+            .merge(plc::routes(Arc::clone(&self)))
+            .merge(video::routes(self))
     }
 
     fn attempted(&self, method: &Method, path: &str, body: &[u8], kit: &FakeKit) -> Option<Entry> {
@@ -142,6 +161,8 @@ impl FakePlatform for FakePds {
         let mut state = self.lock();
         state.repos = Repos::default();
         state.limits = Limits::default();
+        state.documents = Documents::default();
+        state.videos = Videos::default();
     }
 
     fn about(&self) -> Value {
@@ -151,11 +172,13 @@ impl FakePlatform for FakePds {
             .accounts()
             .map(|one| json!({ "handle": one.handle, "did": one.did }))
             .collect();
-        json!({ "what": "a fake PDS", "accounts": accounts, "calls": xrpc::CALLS, "control": [
+        json!({ "what": "a fake PDS, with the video service, the directory of did:plc, did:web and the hosts of handles", "accounts": accounts, "calls": xrpc::CALLS, "control": [
             "POST /_fake/accounts {handle, did, password}",
             "DELETE /_fake/accounts/{did}/password",
             "POST /_fake/accounts/{did}/status {status}",
             "DELETE /_fake/accounts/{did}/blobs",
+            "POST /_fake/accounts/{did}/video {error, message, remainingDailyVideos, remainingDailyBytes, failureCode, forgetJobs}",
+            "PUT /_fake/accounts/{did}/document {…}",
         ] })
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     send::says_not_found,
     text::{self, Span, What},
     tid,
+    video::Filmed,
     wire::{Resolved, Stored, Xrpc, XrpcError},
 };
 use publisher::{Failure, Receipt, Role, Warning};
@@ -21,17 +22,19 @@ impl Bluesky {
         &self,
         task: &Task<'_>,
         known: Option<Frozen>,
+        film: Option<Filmed>,
     ) -> Result<Frozen, Failure> {
         match known {
+            known if film.is_some() => self.freeze(task, known.as_ref(), None, film).await,
             Some(frozen) if frozen.part == task.number && !frozen.too_large => {
                 self.upload_again(task, &frozen).await?;
                 Ok(frozen)
             }
             // The key stays: a put of the refused record that comes late meets another record and changes nothing.
             Some(refused) if refused.part == task.number => {
-                self.freeze(task, None, Some(refused.rkey)).await
+                self.freeze(task, None, Some(refused.rkey), None).await
             }
-            before => self.freeze(task, before.as_ref(), None).await,
+            before => self.freeze(task, before.as_ref(), None, None).await,
         }
     }
 
@@ -41,13 +44,21 @@ impl Bluesky {
         task: &Task<'_>,
         before: Option<&Frozen>,
         rkey: Option<String>,
+        film: Option<Filmed>,
     ) -> Result<Frozen, Failure> {
         let reply = self.reply(task, before).await?;
         let spans = text::detect(text::without_mark(task.part.text));
         let (dids, mut warnings) = self.resolve_all(task, &spans).await?;
         let small = rkey.is_some();
-        let embed = self.embed(task, small, &mut warnings).await?;
+        let (blob, uploads, again) = match film {
+            Some(film) => (Some(film.blob), film.uploads, film.again),
+            None => (None, 0, None),
+        };
+        let embed = self
+            .embed(task, blob.as_ref(), small, &mut warnings)
+            .await?;
         let step = &task.step;
+        let created_at = again.as_ref().map_or(step.now, |again| again.created_at);
         let record = record::build(&Content {
             text: task.part.text,
             spans: &spans,
@@ -55,18 +66,20 @@ impl Bluesky {
             embed,
             reply,
             options: task.options,
-            created_at: step.now,
+            created_at,
         });
-        let rkey = rkey.unwrap_or_else(|| tid::mint(step.sequence, step.account.id.uuid()));
+        let rkey = rkey
+            .or(again.map(|again| again.rkey))
+            .unwrap_or_else(|| tid::mint(step.sequence, step.account.id.uuid()));
         let uri = record::post_uri(task.did(), &rkey);
         let rules = task.options.reply_gate.as_deref();
         let thread_gate = rules
             .filter(|_| task.part.has_thread_gate)
-            .map(|rules| record::thread_gate(&uri, rules, step.now));
+            .map(|rules| record::thread_gate(&uri, rules, created_at));
         let post_gate = task
             .part
             .has_post_gate
-            .then(|| record::post_gate(&uri, step.now));
+            .then(|| record::post_gate(&uri, created_at));
         Ok(Frozen {
             part: task.number,
             rkey,
@@ -75,6 +88,7 @@ impl Bluesky {
             warnings,
             too_large: false,
             small,
+            uploads,
         })
     }
 

@@ -212,7 +212,7 @@ fn langs(fields: &Fields<'_>, report: &mut Report) -> Vec<String> {
 }
 
 /// Language, script and region of BCP 47: what posts are tagged with. Variants and extensions are not accepted.
-fn is_language(tag: &str) -> bool {
+pub(crate) fn is_language(tag: &str) -> bool {
     let alphabetic = |part: &str, lengths: &[usize]| {
         lengths.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic())
     };
@@ -226,7 +226,7 @@ fn is_language(tag: &str) -> bool {
 }
 
 /// A language tag with its first part in lower case: tags mean the same in any case, but a PDS refuses `DE` and `EN-gb`.
-fn language(tag: &str) -> String {
+pub(crate) fn language(tag: &str) -> String {
     let end = tag.find('-').unwrap_or(tag.len());
     tag[..end].to_ascii_lowercase() + &tag[end..]
 }

@@ -4,7 +4,7 @@
 //! moment in which it is public and open; a part without goes as a put.
 
 use crate::options::{Options, attached};
-use publisher::{Failure, Media, Post, Receipt, Role};
+use publisher::{Failure, Media, MediaKind, Post, Receipt, Role};
 
 /// Points of the PDS's write budget: of a put, and of a creation in a batch.
 pub(crate) const PUT_POINTS: u32 = 2;
@@ -79,6 +79,12 @@ impl Part<'_> {
     /// The same in puts, rounded up.
     pub(crate) fn units(&self) -> u32 {
         self.points().div_ceil(PUT_POINTS)
+    }
+
+    /// Its video, if it has one; preflight has seen to it that there is nothing beside it.
+    pub(crate) fn film(&self) -> Option<&Media> {
+        let first = self.media.first()?.as_ref().ok()?;
+        (first.kind == MediaKind::Video).then_some(first)
     }
 
     /// Its files. Errors: one is no longer in the library; nothing goes out without a part of itself.

@@ -42,7 +42,7 @@ pub(crate) fn judge(post: &Post) -> Report {
     let mut report = Report::default();
     let embeds = !post.media.is_empty() || options.link.is_some() || options.quote.is_some();
     text(&post.text, "text", "text", embeds, &mut report);
-    media(&post.media, "media", &mut report);
+    media(post, &post.media, "media", &mut report);
     if let Some(comment) = &post.first_comment {
         text(
             &comment.text,
@@ -99,7 +99,7 @@ fn thread_post(post: &Post, further: &ThreadPart, path: &str, report: &mut Repor
         .collect();
     // A file that is missing is reported where the library is asked.
     if files.len() == further.media.len() {
-        media(&files, &format!("{path}.media"), report);
+        media(post, &files, &format!("{path}.media"), report);
     }
 }
 
@@ -134,7 +134,7 @@ fn text(text: &str, topic: &str, path: &str, may_be_empty: bool, report: &mut Re
     }
 }
 
-fn media(media: &[Media], path: &str, report: &mut Report) {
+fn media(post: &Post, media: &[Media], path: &str, report: &mut Report) {
     let images = media
         .iter()
         .filter(|one| one.kind == MediaKind::Image)
@@ -170,18 +170,13 @@ fn media(media: &[Media], path: &str, report: &mut Report) {
         let path = format!("{path}.{index}");
         match one.kind {
             MediaKind::Image => image(one, &path, report),
-            MediaKind::Video => report.violate(
-                "bluesky.media.video_unsupported",
-                path,
-                "videos on Bluesky are not supported yet",
-                "Remove the video.",
-            ),
+            MediaKind::Video => video(post, one, &path, report),
         }
     }
 }
 
-fn image(image: &Media, path: &str, report: &mut Report) {
-    let found = graphemes(image.alt_text.as_deref().unwrap_or_default());
+fn alt_text(media: &Media, path: &str, report: &mut Report) {
+    let found = graphemes(media.alt_text.as_deref().unwrap_or_default());
     if found > ALT_GRAPHEMES_MAX {
         report.violate(
             "bluesky.media.alt_text_max_graphemes",
@@ -190,7 +185,16 @@ fn image(image: &Media, path: &str, report: &mut Report) {
             format!("Shorten it by {}.", found - ALT_GRAPHEMES_MAX),
         );
     }
+}
+
+fn image(image: &Media, path: &str, report: &mut Report) {
+    alt_text(image, path, report);
     file(image, path, report);
+}
+
+fn video(post: &Post, video: &Media, path: &str, report: &mut Report) {
+    alt_text(video, path, report);
+    crate::video::rules::judge(post, video, path, report);
 }
 
 /// A picture's type and size. What is larger than the platform takes is made to fit, as long as it is a still one.

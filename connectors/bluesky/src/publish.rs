@@ -11,20 +11,22 @@
 
 use crate::{
     failures,
+    identity::{Freshness, Identities, casts_doubt},
     options::Options,
     part::{self, Part},
     preflight,
     record::Frozen,
     send::{evidence, says_not_found},
+    video::{Film, VideoService},
     wire::{COLLECTION, Xrpc},
 };
 use async_trait::async_trait;
 use publisher::{
-    Account, CallError, Checkpoint, Evidence, Failure, Habits, Http, OptionMedia, Post, Progress,
-    Publisher, Quota, Report, Step,
+    Account, CallError, Evidence, Failure, Habits, Http, OptionMedia, Post, Progress, Publisher,
+    Quota, Report, Step,
 };
 use serde_json::Value;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use url::Url;
 
 /// A record that is not there yet is looked for again at least this often.
@@ -35,6 +37,8 @@ const LOOK_AFTER_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct Bluesky {
     pub(crate) http: Http,
     pub(crate) habits: Habits,
+    pub(crate) identities: Arc<Identities>,
+    pub(crate) video: VideoService,
 }
 
 /// The part that a step works on, and what it may use.
@@ -87,19 +91,21 @@ impl Publisher for Bluesky {
                 step.receipt.cloned().unwrap_or_default(),
             ));
         };
+        let home = pds(step.account)?;
         let task = Task {
             step,
-            pds: &pds(step.account)?,
+            pds: &home,
             options: &options,
             part,
             number,
             total: plan.len(),
         };
-        let known = step.checkpoint.map(Checkpoint::read).transpose()?;
-        let named = |failure| part.place.named(failure);
-        let frozen = self.frozen(&task, known).await.map_err(named)?;
-        let permit = step.mark.set(frozen.checkpoint()?).await?;
-        self.send(&task, frozen, permit).await.map_err(named)
+        match self.advance(&task).await {
+            Err(failure) if casts_doubt(&failure) => {
+                Err(self.or_moved(&step, &home, failure).await)
+            }
+            other => other,
+        }
     }
 
     async fn verify(&self, step: Step<'_>) -> Result<Evidence, Failure> {
@@ -107,22 +113,71 @@ impl Publisher for Bluesky {
             return Ok(Evidence::Unknowable);
         };
         let frozen: Frozen = checkpoint.read()?;
+        let home = pds(step.account)?;
+        let seen = self.look(&step, &home, &frozen).await;
+        let missed = match &seen {
+            Ok(Evidence::Absent) => true,
+            Err(failure) => casts_doubt(failure),
+            Ok(_) => false,
+        };
+        // Records move with their account, so what is not here any more may be there.
+        if missed && let Some(new) = self.moved(&step, &home).await {
+            return self.look(&step, &new, &frozen).await;
+        }
+        seen
+    }
+}
+
+impl Bluesky {
+    /// The part's next step: its video's way, if it has one; freezing; sending.
+    async fn advance(&self, task: &Task<'_>) -> Result<Progress, Failure> {
+        let named = |failure| task.part.place.named(failure);
+        let (film, known) = match self.film(task).await.map_err(named)? {
+            Film::Working(progress) => return Ok(*progress),
+            Film::Ready(ready) => (Some(ready.filmed), ready.before),
+            Film::None(known) => (None, known),
+        };
+        let frozen = self.frozen(task, known, film).await.map_err(named)?;
+        let permit = task.step.mark.set(frozen.checkpoint()?).await?;
+        self.send(task, frozen, permit).await.map_err(named)
+    }
+
+    async fn moved(&self, step: &Step<'_>, home: &Url) -> Option<Url> {
+        let did = &step.account.platform_account_id;
+        self.identities
+            .moved_from(home, did, Freshness::InDoubt, step.now, step.deadline)
+            .await
+    }
+
+    /// What a failure means if the account lives elsewhere by now: its session must be renewed there.
+    async fn or_moved(&self, step: &Step<'_>, home: &Url, failure: Failure) -> Failure {
+        match self.moved(step, home).await {
+            Some(new) => Failure::unauthorized(
+                "bluesky.account.moved",
+                format!(
+                    "the account has moved to {}; its session is renewed there",
+                    new.host_str().unwrap_or_default()
+                ),
+            ),
+            None => failure,
+        }
+    }
+
+    /// Looks under the key of a part in the repository at `pds`.
+    async fn look(&self, step: &Step<'_>, pds: &Url, frozen: &Frozen) -> Result<Evidence, Failure> {
         let did = step.account.platform_account_id.as_str();
-        let call = self
-            .http
-            .get(&Xrpc::GetRecord.at(&pds(step.account)?))
-            .query(&[
-                ("repo", did),
-                ("collection", COLLECTION),
-                ("rkey", &frozen.rkey),
-            ]);
+        let call = self.http.get(&Xrpc::GetRecord.at(pds)).query(&[
+            ("repo", did),
+            ("collection", COLLECTION),
+            ("rkey", &frozen.rkey),
+        ]);
         let answer = call
             .deadline(step.deadline)
             .send()
             .await
             .map_err(|e| unreachable(Xrpc::GetRecord, &e))?;
         if answer.is_success() {
-            return evidence(&step, &frozen, &answer);
+            return evidence(step, frozen, &answer);
         }
         if !says_not_found(&answer) {
             return Err(failures::failure(Xrpc::GetRecord, &answer, step.now));

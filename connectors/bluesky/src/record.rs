@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// Version of [`Frozen`]. Version 1 knew one part and no gates; it reads as that.
+/// Version of [`Frozen`], and of a video's way (since 2). Version 1 knew one part and no gates; it reads as that.
 pub(crate) const CHECKPOINT_VERSION: u16 = 2;
 
 /// What every repetition of a part's request sends.
@@ -39,6 +39,9 @@ pub(crate) struct Frozen {
     /// Its images were made for a server that takes only small ones.
     #[serde(default)]
     pub(crate) small: bool,
+    /// How often its video was uploaded.
+    #[serde(default)]
+    pub(crate) uploads: u16,
 }
 
 /// A record that limits what others may do with a post.
@@ -86,6 +89,12 @@ impl Frozen {
     pub(crate) fn image_bytes(&self) -> impl Iterator<Item = u64> {
         let images = self.media()["images"].as_array().into_iter().flatten();
         images.filter_map(|image| image["image"]["size"].as_u64())
+    }
+
+    /// The content ids of its video's captions, in order.
+    pub(crate) fn caption_cids(&self) -> impl Iterator<Item = &str> {
+        let captions = self.media()["captions"].as_array().into_iter().flatten();
+        captions.filter_map(|caption| blob_cid(&caption["file"]))
     }
 
     /// The content id of its card's picture.

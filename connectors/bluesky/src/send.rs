@@ -10,6 +10,7 @@ use crate::{
     publish::{Bluesky, Task, unreachable},
     record::Frozen,
     usage::usage,
+    video,
     wire::{Batch, Batched, COLLECTION, Create, Put, Stored, Written, Xrpc, XrpcError},
 };
 use publisher::{Answer, Evidence, Failure, Part, Permit, Progress, Receipt, Step};
@@ -48,7 +49,11 @@ impl Bluesky {
             if refuses_size(&answer) && !frozen.small && has_large_image(&frozen) {
                 return smaller(task, frozen);
             }
-            return Err(failures::failure(call, &answer, task.step.now));
+            let failure = failures::failure(call, &answer, task.step.now);
+            if failure.code == call.code("blob_not_found") && task.part.film().is_some() {
+                return video::blob_gone(task, frozen);
+            }
+            return Err(failure);
         }
         let written: Option<Written> = match call {
             Xrpc::PutRecord => answer.json().ok(),

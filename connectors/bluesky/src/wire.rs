@@ -29,6 +29,14 @@ pub(crate) enum Xrpc {
     ResolveHandle,
     /// Uploads an image.
     UploadBlob,
+    /// Asks the PDS to vouch for the account at another service.
+    GetServiceAuth,
+    /// Asks the video service what the account may upload.
+    GetUploadLimits,
+    /// Uploads a video.
+    UploadVideo,
+    /// Asks the video service what became of an upload.
+    GetJobStatus,
     /// Writes a post under its key: irreversible.
     PutRecord,
     /// Writes a post with its gates in one commit: irreversible.
@@ -46,6 +54,10 @@ impl Xrpc {
             Self::DeleteSession => "com.atproto.server.deleteSession",
             Self::ResolveHandle => "com.atproto.identity.resolveHandle",
             Self::UploadBlob => "com.atproto.repo.uploadBlob",
+            Self::GetServiceAuth => "com.atproto.server.getServiceAuth",
+            Self::GetUploadLimits => "app.bsky.video.getUploadLimits",
+            Self::UploadVideo => "app.bsky.video.uploadVideo",
+            Self::GetJobStatus => "app.bsky.video.getJobStatus",
             Self::PutRecord => "com.atproto.repo.putRecord",
             Self::ApplyWrites => "com.atproto.repo.applyWrites",
             Self::GetRecord => "com.atproto.repo.getRecord",
@@ -60,6 +72,10 @@ impl Xrpc {
             Self::DeleteSession => "delete_session",
             Self::ResolveHandle => "resolve_handle",
             Self::UploadBlob => "upload_blob",
+            Self::GetServiceAuth => "get_service_auth",
+            Self::GetUploadLimits => "get_upload_limits",
+            Self::UploadVideo => "upload_video",
+            Self::GetJobStatus => "get_job_status",
             Self::PutRecord => "put_record",
             Self::ApplyWrites => "apply_writes",
             Self::GetRecord => "get_record",
@@ -110,6 +126,12 @@ pub(crate) struct Session {
 #[derive(Deserialize)]
 pub(crate) struct Resolved {
     pub(crate) did: String,
+}
+
+/// What `getServiceAuth` answers.
+#[derive(Deserialize)]
+pub(crate) struct ServiceToken {
+    pub(crate) token: SecretString,
 }
 
 /// What `uploadBlob` answers; the blob goes into the record verbatim.

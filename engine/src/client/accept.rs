@@ -279,10 +279,12 @@ impl Client {
             exclusive: connector.habits.read_back.is_exclusive(),
             parts: connector.publisher.parts(post).max(1),
             media: target.media.iter().map(TargetMedia::to_row).collect(),
+            // Those of captions stand with their film, and go with it when it is changed.
             option_media: post
                 .option_media
                 .iter()
                 .map(|media| media.id.clone())
+                .filter(|id| target.media.iter().all(|media| !media.has_captions(id)))
                 .collect(),
         }
     }

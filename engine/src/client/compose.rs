@@ -5,6 +5,7 @@ use publisher::{Caption, FirstComment, Media, MediaFacts, MediaKind, OptionMedia
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 use store::queue::NewPostMedia;
 use store::{MediaRow, PostRow, StoreError};
@@ -35,6 +36,11 @@ impl TargetMedia {
             alt_text: self.alt_text.clone(),
             captions: self.captions.clone(),
         }
+    }
+
+    /// Whether this is a file of its captions.
+    pub(super) fn has_captions(&self, id: &str) -> bool {
+        self.captions.iter().any(|caption| caption.media_id == id)
     }
 
     /// Every file of the library that it names.
@@ -174,7 +180,13 @@ pub fn media_of(row: &MediaRow, kind: MediaKind) -> Media {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing into a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 fn unknown(id: &str, path: String, report: &mut Report) {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use publisher::{Account, Authorizer, Deadline, Entered, Failure, Field, Form, Grant, TokenSet};
+use publisher::{Account, Authorizer, Deadline, Entered, Failure, Field, Form, Grant, Refreshed, TokenSet};
 
 /// Skeleton's authorizer.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Authorizer for Accounts {
         _tokens: &TokenSet,
         _now: DateTime<Utc>,
         _deadline: Deadline,
-    ) -> Result<TokenSet, Failure> {
+    ) -> Result<Refreshed, Failure> {
         Err(not_built())
     }
 

@@ -56,6 +56,7 @@ impl Fleet {
     /// The environment of every process.
     pub(crate) fn variables(&self) -> Variables {
         let text = |value: String| OsString::from(value);
+        let bluesky = self.pds_server.url().to_string();
         let egress = format!("{},{}", self.pds_server.addr(), self.toys.addr());
         let mut variables: Variables = vec![
             ("DATABASE_URL", text(self.database.url.clone())),
@@ -63,10 +64,9 @@ impl Fleet {
             ("POSTRIDER_EGRESS_ALLOW", text(egress)),
             ("POSTRIDER_LISTEN", "127.0.0.1:0".into()),
             ("POSTRIDER_DATA_DIR", self.data_dir().into()),
-            (
-                "POSTRIDER_BLUESKY_URL",
-                text(self.pds_server.url().to_string()),
-            ),
+            ("POSTRIDER_BLUESKY_URL", text(bluesky.clone())),
+            ("POSTRIDER_BLUESKY_PLC_URL", text(bluesky.clone())),
+            ("POSTRIDER_BLUESKY_VIDEO_URL", text(bluesky)),
             ("POSTRIDER_TOYS_URL", text(self.toys.url().to_string())),
             ("POSTRIDER_PLATFORM_MS", text(self.times.variable())),
             ("POSTRIDER_LEASE_MS", text(LEASE.as_millis().to_string())),

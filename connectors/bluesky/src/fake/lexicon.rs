@@ -17,7 +17,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 27] = files![
+const FILES: [(&str, &str); 32] = files![
     "app.bsky.embed.defs",
     "app.bsky.embed.external",
     "app.bsky.embed.gallery",
@@ -29,6 +29,10 @@ const FILES: [(&str, &str); 27] = files![
     "app.bsky.feed.postgate",
     "app.bsky.feed.threadgate",
     "app.bsky.richtext.facet",
+    "app.bsky.video.defs",
+    "app.bsky.video.getJobStatus",
+    "app.bsky.video.getUploadLimits",
+    "app.bsky.video.uploadVideo",
     "com.atproto.identity.resolveHandle",
     "com.atproto.label.defs",
     "com.atproto.repo.applyWrites",
@@ -43,6 +47,7 @@ const FILES: [(&str, &str); 27] = files![
     "com.atproto.server.createSession",
     "com.atproto.server.deleteSession",
     "com.atproto.server.describeServer",
+    "com.atproto.server.getServiceAuth",
     "com.atproto.server.getSession",
     "com.atproto.server.refreshSession",
 ];

@@ -19,8 +19,9 @@ const BLOB_BYTES_MAX: usize = 5 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Repos(HashMap<String, Repo>);
 
-#[derive(Debug, Default)]
-struct Repo {
+/// One of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Repo {
     /// By collection and key.
     records: BTreeMap<(String, String), (String, Value)>,
     /// By content id.
@@ -79,6 +80,18 @@ impl Repos {
     /// Sets what an older server takes.
     pub(super) fn set_image_bytes_max(&mut self, did: &str, max: u64) {
         self.0.entry(did.to_owned()).or_default().image_bytes_max = Some(max);
+    }
+
+    /// A repository as it is; none if it is empty.
+    pub(super) fn copy(&self, did: &str) -> Option<Repo> {
+        self.0.get(did).cloned()
+    }
+
+    /// Takes over a repository.
+    pub(super) fn keep(&mut self, did: &str, repo: Option<Repo>) {
+        if let Some(repo) = repo {
+            self.0.insert(did.to_owned(), repo);
+        }
     }
 
     /// Throws away the blobs that no record refers to.

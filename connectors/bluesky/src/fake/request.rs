@@ -111,6 +111,9 @@ fn read_input(
             "Wrong request encoding (Content-Type): {found}"
         )));
     }
+    if !input["schema"].is_object() {
+        return Ok(Value::Null);
+    }
     let value: Value = serde_json::from_slice(body)
         .map_err(|e| Refusal::new(400, "SyntaxError", e.to_string()))?;
     check(&input["schema"], nsid, &value, "Input")

@@ -1,14 +1,15 @@
 //! Accounts, app passwords and tokens.
 //!
-//! Tokens look like JSON Web Tokens and carry what theirs carry; the signature is a hash over a secret of the process.
 //! Access tokens live 120 minutes, refresh tokens 90 days. A refresh token that was exchanged stays usable for two hours
 //! and leads to the same successor, so that two workers who refresh at once do not throw each other out.
 
-use super::{FakeAccount, xrpc::Refusal};
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use super::{
+    FakeAccount,
+    tokens::{Claims, Signer},
+    xrpc::Refusal,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
 
 const ACCESS: &str = "com.atproto.appPass";
@@ -23,6 +24,7 @@ pub(super) struct Sessions {
     accounts: BTreeMap<String, Account>,
     refreshable: HashMap<String, Refreshable>,
     minted: u64,
+    signer: Signer,
 }
 
 #[derive(Debug)]
@@ -116,7 +118,7 @@ impl Sessions {
         token: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<(String, Value), Refusal> {
-        let (did, id) = verify(token, REFRESH, now)?;
+        let (did, id) = self.verify(token, REFRESH, now)?;
         let revoked = || Refusal::new(400, "ExpiredToken", "Token has been revoked");
         let known = self.refreshable.get(&id).ok_or_else(revoked)?;
         let successor = match &known.exchanged {
@@ -139,7 +141,7 @@ impl Sessions {
         token: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<(), Refusal> {
-        let (_, id) = verify(token, REFRESH, now)?;
+        let (_, id) = self.verify(token, REFRESH, now)?;
         self.refreshable.remove(&id);
         Ok(())
     }
@@ -150,7 +152,7 @@ impl Sessions {
         token: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<String, Refusal> {
-        let (did, _) = verify(token, ACCESS, now)?;
+        let (did, _) = self.verify(token, ACCESS, now)?;
         self.standing(&did)?;
         Ok(did)
     }
@@ -198,9 +200,14 @@ impl Sessions {
     fn session(&mut self, did: &str, refresh_id: String, now: DateTime<Utc>) -> Value {
         let access_id = self.next_id();
         let mut session = self.about(did);
-        session["accessJwt"] = mint("at+jwt", ACCESS, did, &access_id, now, ACCESS_LIFE).into();
-        session["refreshJwt"] =
-            mint("refresh+jwt", REFRESH, did, &refresh_id, now, REFRESH_LIFE).into();
+        let claims = |scope: &str, id: &str, life: TimeDelta| {
+            json!({ "scope": scope, "sub": did, "jti": id, "iat": now.timestamp(),
+                    "exp": (now + life).timestamp() })
+        };
+        let access = claims(ACCESS, &access_id, ACCESS_LIFE);
+        let refresh = claims(REFRESH, &refresh_id, REFRESH_LIFE);
+        session["accessJwt"] = self.signer.sign("at+jwt", &access).into();
+        session["refreshJwt"] = self.signer.sign("refresh+jwt", &refresh).into();
         self.refreshable
             .entry(refresh_id)
             .or_insert_with(|| Refreshable {
@@ -214,63 +221,53 @@ impl Sessions {
         self.minted += 1;
         format!("jti-{}", self.minted)
     }
-}
 
-fn mint(
-    kind: &str,
-    scope: &str,
-    did: &str,
-    id: &str,
-    now: DateTime<Utc>,
-    life: TimeDelta,
-) -> String {
-    let encode = |part: Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
-    let head = encode(json!({ "typ": kind, "alg": "HS256" }));
-    let claims = json!({ "scope": scope, "sub": did, "jti": id, "iat": now.timestamp(), "exp": (now + life).timestamp() });
-    let signed = format!("{head}.{}", encode(claims));
-    let signature = signature(&signed);
-    format!("{signed}.{signature}")
-}
+    /// Vouches for the account of an access token at another service. Errors: see [`Signer::vouch`].
+    pub(super) fn vouch(
+        &self,
+        token: Option<&str>,
+        params: &Value,
+        now: DateTime<Utc>,
+    ) -> Result<Value, Refusal> {
+        let did = self.access(token, now)?;
+        self.signer.vouch(&did, params, now)
+    }
 
-fn signature(signed: &str) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(
-        Sha256::new()
-            .chain_update(b"fake pds")
-            .chain_update(signed)
-            .finalize(),
-    )
-}
+    /// Whom a token of this server vouches for. Errors: see [`Signer::vouched`].
+    pub(super) fn service(
+        &self,
+        token: Option<&str>,
+        audience: &str,
+        method: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Claims, Refusal> {
+        self.signer.vouched(token, audience, method, now)
+    }
 
-/// Reads a token: whose it is, and its id. Errors: missing, not ours, of another kind, ended.
-fn verify(
-    token: Option<&str>,
-    scope: &str,
-    now: DateTime<Utc>,
-) -> Result<(String, String), Refusal> {
-    let token = token.ok_or_else(|| Refusal::new(401, "AuthMissing", "Authentication Required"))?;
-    let invalid = |message| Refusal::new(400, "InvalidToken", message);
-    let (signed, signature_found) = token
-        .rsplit_once('.')
-        .ok_or_else(|| invalid("Token could not be verified"))?;
-    if signature(signed) != signature_found {
-        return Err(invalid("Token could not be verified"));
+    /// Reads a token: whose it is, and its id. Errors: missing, not ours, of another kind, ended.
+    fn verify(
+        &self,
+        token: Option<&str>,
+        scope: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(String, String), Refusal> {
+        let token =
+            token.ok_or_else(|| Refusal::new(401, "AuthMissing", "Authentication Required"))?;
+        let invalid = |message| Refusal::new(400, "InvalidToken", message);
+        let claims = self
+            .signer
+            .read(token)
+            .ok_or_else(|| invalid("Token could not be verified"))?;
+        if claims["exp"]
+            .as_i64()
+            .is_none_or(|exp| exp <= now.timestamp())
+        {
+            return Err(Refusal::new(400, "ExpiredToken", "Token has expired"));
+        }
+        if claims["scope"] != scope {
+            return Err(invalid("Bad token scope"));
+        }
+        let text = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();
+        Ok((text("sub"), text("jti")))
     }
-    let claims = signed
-        .rsplit('.')
-        .next()
-        .and_then(|part| BASE64_URL_SAFE_NO_PAD.decode(part).ok());
-    let claims: Value = claims
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .unwrap_or_default();
-    if claims["exp"]
-        .as_i64()
-        .is_none_or(|exp| exp <= now.timestamp())
-    {
-        return Err(Refusal::new(400, "ExpiredToken", "Token has expired"));
-    }
-    if claims["scope"] != scope {
-        return Err(invalid("Bad token scope"));
-    }
-    let text = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();
-    Ok((text("sub"), text("jti")))
 }

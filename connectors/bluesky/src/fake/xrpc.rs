@@ -8,6 +8,8 @@ use super::{
     limits::Limit,
     repo::{self, Written},
     request::{Request, read},
+    tokens::did_of_host,
+    video,
 };
 use axum::{
     Json, Router,
@@ -26,8 +28,13 @@ pub(super) const PUT_RECORD: &str = "com.atproto.repo.putRecord";
 pub(super) const CREATE_RECORD: &str = "com.atproto.repo.createRecord";
 pub(super) const APPLY_WRITES: &str = "com.atproto.repo.applyWrites";
 
+const UPLOAD_VIDEO: &str = "app.bsky.video.uploadVideo";
+
 /// Every call of the fake.
-pub(super) const CALLS: [&str; 13] = [
+pub(super) const CALLS: [&str; 17] = [
+    "app.bsky.video.getJobStatus",
+    "app.bsky.video.getUploadLimits",
+    UPLOAD_VIDEO,
     "com.atproto.identity.resolveHandle",
     APPLY_WRITES,
     CREATE_RECORD,
@@ -39,12 +46,13 @@ pub(super) const CALLS: [&str; 13] = [
     "com.atproto.server.createSession",
     "com.atproto.server.deleteSession",
     "com.atproto.server.describeServer",
+    "com.atproto.server.getServiceAuth",
     "com.atproto.server.getSession",
     "com.atproto.server.refreshSession",
 ];
 
 /// Larger bodies are not even read.
-const BODY_BYTES_MAX: usize = 64 << 20;
+const BODY_BYTES_MAX: usize = 320 << 20;
 
 /// An answer that is no success.
 #[derive(Debug)]
@@ -52,6 +60,7 @@ pub(super) struct Refusal {
     status: u16,
     error: &'static str,
     message: String,
+    more: Option<(&'static str, String)>,
     standing: Option<Standing>,
 }
 
@@ -61,7 +70,16 @@ impl Refusal {
             status,
             error,
             message: message.into(),
+            more: None,
             standing: None,
+        }
+    }
+
+    /// Adds a member to the error's body.
+    pub(super) fn with(self, name: &'static str, value: &str) -> Self {
+        Self {
+            more: Some((name, value.to_owned())),
+            ..self
         }
     }
 
@@ -117,7 +135,16 @@ fn serve(
         Err(full) => return refused(&Refusal::limited(full), None, now),
     };
     let done = read(nsid, method, query, headers, body, now).and_then(|request| {
-        work(&mut state, kit, &request, &mut standing).map(|output| (request.nsid, output))
+        let output = match request.nsid {
+            UPLOAD_VIDEO => {
+                let query: Vec<_> = url::form_urlencoded::parse(query.as_bytes())
+                    .into_owned()
+                    .collect();
+                video::upload(&mut state, &request, &query)
+            }
+            _ => work(&mut state, kit, &request, &mut standing),
+        };
+        output.map(|output| (request.nsid, output))
     });
     match done {
         Ok((nsid, output)) => match output_breaks(nsid, &output) {
@@ -140,10 +167,9 @@ fn work(
     } = request;
     match request.nsid {
         "com.atproto.server.createSession" => {
-            let key = input["identifier"]
-                .as_str()
-                .unwrap_or_default()
-                .to_lowercase();
+            let identifier = input["identifier"].as_str().unwrap_or_default();
+            let account = state.sessions.did(identifier);
+            let key = account.map_or_else(|| identifier.to_lowercase(), str::to_owned);
             charge(
                 state,
                 &[Limit::Logins, Limit::LoginsPerDay],
@@ -155,37 +181,27 @@ fn work(
             state
                 .sessions
                 .create(input, *now)
-                .map(|(did, session)| with_did_doc(session, &did, request.host))
+                .map(|(did, session)| with_did_doc(session, state, &did, request.host))
         }
         "com.atproto.server.refreshSession" => state
             .sessions
             .refresh(request.token, *now)
-            .map(|(did, session)| with_did_doc(session, &did, request.host)),
+            .map(|(did, session)| with_did_doc(session, state, &did, request.host)),
         "com.atproto.server.deleteSession" => state
             .sessions
             .delete(request.token, *now)
             .map(|()| Value::Null),
+        "com.atproto.server.getServiceAuth" => state.sessions.vouch(request.token, params, *now),
+        "app.bsky.video.getUploadLimits" => video::limits(state, request),
+        "app.bsky.video.getJobStatus" => video::job(state, request),
         "com.atproto.server.getSession" => state
             .sessions
             .access(request.token, *now)
             .map(|did| state.sessions.about(&did)),
         "com.atproto.server.describeServer" => Ok(json!({
-            "did": "did:web:localhost", "availableUserDomains": [".test"], "inviteCodeRequired": false,
+            "did": did_of_host(request.host), "availableUserDomains": [".test"], "inviteCodeRequired": false,
         })),
-        "com.atproto.identity.resolveHandle" => {
-            let handle = params["handle"].as_str().unwrap_or_default();
-            let did = state.sessions.did(handle);
-            did.map(|did| json!({ "did": did })).ok_or_else(|| {
-                // Of its own handles a server knows that there is no such one.
-                let own = handle.to_ascii_lowercase().ends_with(".test");
-                let error = if own {
-                    "HandleNotFound"
-                } else {
-                    "InvalidRequest"
-                };
-                Refusal::new(400, error, "Unable to resolve handle")
-            })
-        }
+        "com.atproto.identity.resolveHandle" => resolve_handle(state, params),
         "com.atproto.repo.uploadBlob" => {
             let did = state.sessions.access(request.token, *now)?;
             charge(state, &[Limit::Uploads], &did, 1, *now, standing)?;
@@ -197,6 +213,21 @@ fn work(
         "com.atproto.repo.listRecords" => Ok(state.repos.list(&local(state, params)?, params)),
         _ => write(state, kit, request, standing),
     }
+}
+
+fn resolve_handle(state: &State, params: &Value) -> Result<Value, Refusal> {
+    let handle = params["handle"].as_str().unwrap_or_default();
+    let did = state.sessions.did(handle);
+    did.map(|did| json!({ "did": did })).ok_or_else(|| {
+        // Of its own handles a server knows that there is no such one.
+        let own = handle.to_ascii_lowercase().ends_with(".test");
+        let error = if own {
+            "HandleNotFound"
+        } else {
+            "InvalidRequest"
+        };
+        Refusal::new(400, error, "Unable to resolve handle")
+    })
 }
 
 /// The calls that change a repository.
@@ -281,16 +312,10 @@ fn charge(
     Ok(())
 }
 
-fn with_did_doc(mut session: Value, did: &str, host: Option<&str>) -> Value {
-    if let Some(host) = host {
-        session["didDoc"] = json!({
-            "id": did,
-            "service": [{
-                "id": "#atproto_pds",
-                "type": "AtprotoPersonalDataServer",
-                "serviceEndpoint": format!("http://{host}"),
-            }],
-        });
+fn with_did_doc(mut session: Value, state: &State, did: &str, host: Option<&str>) -> Value {
+    let document = host.and_then(|host| state.document(did, host));
+    if let Some(document) = document.filter(Value::is_object) {
+        session["didDoc"] = document;
     }
     session
 }
@@ -298,6 +323,12 @@ fn with_did_doc(mut session: Value, did: &str, host: Option<&str>) -> Value {
 /// The fake holds itself to the lexicons too.
 fn output_breaks(nsid: &str, output: &Value) -> Option<String> {
     let schema = &main_def(nsid)?["output"]["schema"];
+    let wrapped = json!({ "jobStatus": output });
+    let output = if nsid == UPLOAD_VIDEO {
+        &wrapped
+    } else {
+        output
+    };
     let checked = if schema.is_object() {
         check(schema, nsid, output, "Output")
     } else {
@@ -308,8 +339,11 @@ fn output_breaks(nsid: &str, output: &Value) -> Option<String> {
 
 fn refused(refusal: &Refusal, met: Option<Standing>, now: DateTime<Utc>) -> Response {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = Json(json!({ "error": refusal.error, "message": refusal.message }));
-    let mut response = (status, body).into_response();
+    let mut body = json!({ "error": refusal.error, "message": refusal.message });
+    if let Some((name, value)) = &refusal.more {
+        body[*name] = value.as_str().into();
+    }
+    let mut response = (status, Json(body)).into_response();
     if let Some(full) = refusal.standing {
         let seconds = (full.resets_at - now).num_seconds().max(1);
         response

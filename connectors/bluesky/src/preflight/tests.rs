@@ -1,7 +1,7 @@
 //! Each rule at its bound, and all of them at once.
 
 use super::*;
-use publisher::FirstComment;
+use publisher::{Caption, FirstComment};
 use serde_json::json;
 
 fn post(text: &str, media: Vec<Media>) -> Post {
@@ -88,10 +88,6 @@ fn media_are_counted_typed_and_measured() {
         rules(&post("", vec![file(MediaKind::Image, "image/heic", 9)])),
         ["bluesky.media.mime_allowed"]
     );
-    assert_eq!(
-        rules(&post("", vec![file(MediaKind::Video, "video/mp4", 9)])),
-        ["bluesky.media.video_unsupported"]
-    );
     let long = Media {
         alt_text: Some("a".repeat(2_001)),
         ..picture()
@@ -100,6 +96,92 @@ fn media_are_counted_typed_and_measured() {
         rules(&post("", vec![long])),
         ["bluesky.media.alt_text_max_graphemes"]
     );
+}
+
+#[test]
+fn a_video_is_one_mp4_of_at_most_300_megabytes() {
+    let video = |mime: &str, bytes| file(MediaKind::Video, mime, bytes);
+    let whole = video("video/mp4", 300_000_000);
+    assert!(rules(&post("", vec![whole.clone()])).is_empty());
+    for (media, rule) in [
+        (vec![whole.clone(); 2], "bluesky.media.count_max"),
+        (
+            vec![whole.clone(), picture()],
+            "bluesky.media.image_video_exclusive",
+        ),
+        (
+            vec![video("video/mp4", 300_000_001)],
+            "bluesky.media.video_size_max",
+        ),
+        // A declared kind that lies, in both directions.
+        (vec![video("image/png", 9)], "bluesky.media.mime_allowed"),
+        (
+            vec![file(MediaKind::Image, "video/mp4", 9)],
+            "bluesky.media.mime_allowed",
+        ),
+        (vec![video("video/webm", 9)], "bluesky.media.mime_allowed"),
+    ] {
+        assert_eq!(rules(&post("", media)), [rule]);
+    }
+    let long = Media {
+        facts: publisher::MediaFacts {
+            duration: Some(std::time::Duration::from_millis(600_001)),
+            ..publisher::MediaFacts::default()
+        },
+        ..whole
+    };
+    let report = judge(&post("", vec![long]));
+    assert!(report.passes());
+    assert_eq!(report.warnings[0].code, "bluesky.media.video_long");
+}
+
+#[test]
+fn captions_are_small_webvtt_files_of_a_language() {
+    let with = |captions: Vec<(Caption, Media)>| {
+        let video = file(MediaKind::Video, "video/mp4", 9);
+        let (captions, option_media) = captions.into_iter().unzip();
+        let report = judge(&Post {
+            option_media,
+            ..post("", vec![Media { captions, ..video }])
+        });
+        let found = report.violations.into_iter();
+        found.map(|one| (one.rule, one.path)).collect::<Vec<_>>()
+    };
+    let caption = |lang: &str, mime: &str, bytes| {
+        let media_id = format!("med_{lang}");
+        let file = Media {
+            id: media_id.clone(),
+            ..file(MediaKind::Image, mime, bytes)
+        };
+        let lang = lang.to_owned();
+        (Caption { lang, media_id }, file)
+    };
+    let good = caption("en", "text/vtt", 20_000);
+    assert!(with(vec![good.clone(); 20]).is_empty());
+    let one = |rule: &str, path: &str| vec![(rule.to_owned(), path.to_owned())];
+    assert_eq!(
+        with(vec![good.clone(); 21]),
+        one("bluesky.video.captions_max", "media.0.captions")
+    );
+    for (bad, rule, path) in [
+        (
+            caption("english", "text/vtt", 9),
+            "bluesky.video.caption_lang",
+            "media.0.captions.1.lang",
+        ),
+        (
+            caption("de", "image/png", 9),
+            "bluesky.video.caption_mime",
+            "media.0.captions.1",
+        ),
+        (
+            caption("de", "text/vtt", 20_001),
+            "bluesky.video.caption_size_max",
+            "media.0.captions.1",
+        ),
+    ] {
+        assert_eq!(with(vec![good.clone(), bad]), one(rule, path));
+    }
 }
 
 #[test]
@@ -128,7 +210,6 @@ fn everything_wrong_is_said_at_once_and_says_where() {
             ("bluesky.text.max_graphemes", "text"),
             ("bluesky.text.max_bytes", "text"),
             ("bluesky.media.image_video_exclusive", "media"),
-            ("bluesky.media.video_unsupported", "media.1"),
             ("bluesky.first_comment.non_empty", "firstComment.text"),
             ("bluesky.options.pair", "options.replyToCid"),
             ("bluesky.options.at_uri", "options.replyToUri"),

@@ -84,6 +84,7 @@ fn a_frozen_record_comes_back_from_its_checkpoint_unchanged() {
         warnings: vec![],
         too_large: false,
         small: true,
+        uploads: 1,
     };
     assert_eq!(
         frozen.checkpoint().unwrap().read::<Frozen>().unwrap(),

@@ -12,7 +12,7 @@ use publisher::{
     conformance::{
         Ignored,
         Phase::{self, Connect, Look, Publish, Refresh},
-        Row, Shape, Subject, Violating, png,
+        Row, Shape, Subject, Violating, mp4, png,
     },
 };
 use publisher::{FirstComment, Media};
@@ -36,7 +36,7 @@ fn subject() -> Subject {
     }]);
     let account = Arc::clone(&pds);
     Subject {
-        addresses: vec!["bluesky"],
+        addresses: vec!["bluesky", "bluesky.plc", "bluesky.video", "bluesky.handles"],
         entered: vec![
             ("identifier", HANDLE.to_owned()),
             ("appPassword", PASSWORD.to_owned()),
@@ -56,7 +56,7 @@ fn subject() -> Subject {
         unreachable: vec![
             (
                 Stale,
-                "nothing of a post lies on the server before it is public but its images, which are uploaded again",
+                "what lies on the servers before a post is public is uploaded again, with the key that is kept",
             ),
             (
                 OperatorBlocked,
@@ -94,6 +94,7 @@ fn shapes() -> Vec<Shape> {
             .with(picture("third", 30, 10))
             .with(picture("fourth", 40, 10)),
         commented,
+        Shape::text("a video", "moving").with(mp4("film", 5_000)),
     ]
 }
 

@@ -80,7 +80,10 @@ async fn a_named_pds_is_used_whatever_the_document_says() {
     let named = connect(&world, HANDLE, PASSWORD, Some(own.as_str()))
         .await
         .unwrap();
-    assert_eq!(named.profile["pds"], own.as_str().trim_end_matches('/'));
+    assert_eq!(
+        named.profile,
+        json!({ "pds": own.as_str().trim_end_matches('/'), "named": true })
+    );
     assert_eq!(
         (
             named.handle,
@@ -89,14 +92,15 @@ async fn a_named_pds_is_used_whatever_the_document_says() {
         ),
         (None, Some(DID), None)
     );
-    let found = connect(&world, HANDLE, PASSWORD, None).await.unwrap();
-    assert_eq!(found.profile["pds"], "https://pds.test");
+    // Of who enters an e-mail address, nothing but the session tells where they live.
+    let found = connect(&world, "ada@example.com", PASSWORD, None).await;
+    assert_eq!(found.unwrap().profile, json!({ "pds": "https://pds.test" }));
 }
 
 #[tokio::test]
 async fn refused_credentials_say_what_to_do() {
     let world = World::open().await;
-    for (identifier, password) in [(HANDLE, "wrong-wrong-wrong"), ("nobody.test", PASSWORD)] {
+    for (identifier, password) in [(HANDLE, "wrong-wrong-wrong"), ("me@nowhere.test", PASSWORD)] {
         let failure = connect(&world, identifier, password, None)
             .await
             .unwrap_err();
@@ -242,12 +246,14 @@ async fn an_account_that_is_down_is_not_connected() {
 #[tokio::test]
 async fn a_login_host_that_is_no_origin_is_refused_at_start() {
     let world = World::open().await;
-    let address = "https://pds.test/path".parse().unwrap();
-    let addresses = [("bluesky".to_owned(), address)].into();
-    let error = connector_bluesky::connector(&publisher::Setup {
-        addresses,
-        ..publisher::Setup::new(world.http.clone())
-    })
-    .unwrap_err();
-    assert!(error.to_string().contains("without a path"), "{error}");
+    for name in ["bluesky", "bluesky.plc", "bluesky.video"] {
+        let address = "https://pds.test/path".parse().unwrap();
+        let addresses = [(name.to_owned(), address)].into();
+        let error = connector_bluesky::connector(&publisher::Setup {
+            addresses,
+            ..publisher::Setup::new(world.http.clone())
+        })
+        .unwrap_err();
+        assert!(error.to_string().contains("without a path"), "{error}");
+    }
 }

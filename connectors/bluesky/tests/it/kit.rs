@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use connector_bluesky::{FakeAccount, FakePds, connector, fake};
 use futures_util::{StreamExt as _, stream};
 use publisher::{
-    Account, Checkpoint, Connector, Deadline, EgressAllow, Entered, Evidence, Failure, Http,
-    HttpConfig, Mark, Media, MediaKind, MediaReader, MediaStream, Permit, Post, Progress, Receipt,
-    Setup, Step, TokenSet, Usages,
+    Account, Caption, Checkpoint, Connector, Deadline, EgressAllow, Entered, Evidence, Failure,
+    Http, HttpConfig, Mark, Media, MediaKind, MediaReader, MediaStream, Permit, Post, Progress,
+    Receipt, Setup, Step, TokenSet, Usages,
     fake::{FakeServer, Fault},
     id::AccountId,
 };
@@ -23,6 +23,7 @@ use std::{
     },
     time::Duration,
 };
+use url::Url;
 
 pub(crate) const DID: &str = "did:plc:ada7nxzyoun6zhxrhs64oiz1";
 pub(crate) const HANDLE: &str = "ada.test";
@@ -65,12 +66,7 @@ impl World {
             ..HttpConfig::default()
         })
         .unwrap();
-        let addresses = BTreeMap::from([("bluesky".to_owned(), server.url())]);
-        let connector = connector(&Setup {
-            addresses,
-            ..Setup::new(http.clone())
-        })
-        .unwrap();
+        let connector = connector_at(&http, &server.url(), &server.url());
         let now = server.clock().now();
         let grant = connector
             .authorizer
@@ -109,6 +105,7 @@ impl World {
             post,
             marks,
             checkpoint: None,
+            media: None,
             receipt: None,
             sent_at: None,
             now: self.now(),
@@ -119,6 +116,19 @@ impl World {
     pub(crate) fn posts(&self) -> Vec<(String, Value)> {
         self.pds.records(DID)
     }
+}
+
+/// The connector, with everything but the hosts of handles at `home`.
+pub(crate) fn connector_at(http: &Http, home: &Url, handle_hosts: &Url) -> Connector {
+    let all =
+        ["bluesky", "bluesky.plc", "bluesky.video"].map(|name| (name.to_owned(), home.clone()));
+    let mut addresses = BTreeMap::from(all);
+    addresses.insert("bluesky.handles".to_owned(), handle_hosts.clone());
+    connector(&Setup {
+        addresses,
+        ..Setup::new(http.clone())
+    })
+    .unwrap()
 }
 
 /// What a person enters.
@@ -157,6 +167,8 @@ pub(crate) struct Turn<'a> {
     post: &'a Post,
     marks: &'a Marks,
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// Another reader than the world's files.
+    pub(crate) media: Option<&'a dyn MediaReader>,
     pub(crate) receipt: Option<Receipt>,
     pub(crate) sent_at: Option<DateTime<Utc>>,
     pub(crate) now: DateTime<Utc>,
@@ -169,7 +181,7 @@ impl Turn<'_> {
             post: self.post,
             account: &self.world.account,
             token: &self.world.tokens.access,
-            media: &self.world.files,
+            media: self.media.unwrap_or(&self.world.files),
             checkpoint: self.checkpoint.as_ref(),
             receipt: self.receipt.as_ref(),
             sent_at: self.sent_at,
@@ -242,6 +254,42 @@ impl Mark for Marks {
 pub(crate) struct Files(Mutex<HashMap<String, Bytes>>);
 
 impl Files {
+    /// An MP4 of this many bytes, different from every other.
+    pub(crate) fn mp4(&self, id: &str, size: usize) -> Media {
+        let mut bytes = b"\0\0\0\x20ftypisom\0\0\x02\0".to_vec();
+        bytes.extend_from_slice(id.as_bytes());
+        bytes.resize(size, 7);
+        self.0.lock().unwrap().insert(id.to_owned(), bytes.into());
+        Media {
+            id: id.to_owned(),
+            kind: MediaKind::Video,
+            mime: "video/mp4".to_owned(),
+            size_bytes: size as u64,
+            width: Some(1_080),
+            height: Some(1_920),
+            alt_text: Some(format!("alt of {id}")),
+            ..Media::default()
+        }
+    }
+
+    /// A file of captions, and how a film names it.
+    pub(crate) fn vtt(&self, id: &str, lang: &str) -> (Caption, Media) {
+        let bytes = Bytes::from(format!("WEBVTT\n\n00:01.000 --> 00:02.000\n{id}\n"));
+        let size_bytes = bytes.len() as u64;
+        self.0.lock().unwrap().insert(id.to_owned(), bytes);
+        let caption = Caption {
+            lang: lang.to_owned(),
+            media_id: id.to_owned(),
+        };
+        let file = Media {
+            id: id.to_owned(),
+            mime: "text/vtt".to_owned(),
+            size_bytes,
+            ..Media::default()
+        };
+        (caption, file)
+    }
+
     /// A PNG of noise, different from every other.
     pub(crate) fn png(&self, id: &str, width: u32, height: u32) -> Media {
         self.keep(id, "image/png", (width, height), noise(id, width, height))

@@ -15,9 +15,13 @@ mod fake_http;
 #[cfg(test)]
 mod fake_records;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod images;
 #[cfg(test)]
 mod kit;
+#[cfg(test)]
+mod moves;
 #[cfg(test)]
 mod options;
 #[cfg(test)]
@@ -30,3 +34,9 @@ mod raw;
 mod refresh;
 #[cfg(test)]
 mod verify;
+#[cfg(test)]
+mod video;
+#[cfg(test)]
+mod video_jobs;
+#[cfg(test)]
+mod video_service;

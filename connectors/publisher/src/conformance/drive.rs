@@ -323,8 +323,8 @@ impl<'w> Turn<'w> {
             .refresh(&self.world.account, &self.tokens, now, deadline)
             .await
         {
-            Ok(tokens) => {
-                self.tokens = tokens;
+            Ok(refreshed) => {
+                self.tokens = refreshed.tokens;
                 None
             }
             Err(failure) => Some(End::Failed(failure)),

@@ -133,6 +133,7 @@ impl World {
             .authorizer
             .refresh(&self.account, &self.tokens, now, deadline)
             .await
+            .map(|refreshed| refreshed.tokens)
     }
 
     /// Whether the tokens can be exchanged at all.
@@ -153,7 +154,7 @@ impl World {
         let (now, deadline) = (self.now(), Deadline::after(AMPLE));
         let authorizer = &self.connector.authorizer;
         let fresh = authorizer.refresh(&self.account, old, now, deadline).await;
-        fresh.at("a refresh")
+        fresh.map(|refreshed| refreshed.tokens).at("a refresh")
     }
 
     /// Moves the clock past the end of the access token. Errors: the grant names no end.

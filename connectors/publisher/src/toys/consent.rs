@@ -2,7 +2,7 @@
 
 use super::{Toy, ToyTimes, base, connector};
 use crate::{
-    authorizer::{Authorizer, Consent, Entered, Form, Grant, Start, TokenSet},
+    authorizer::{Authorizer, Consent, Entered, Form, Grant, Refreshed, Start, TokenSet},
     connector::{Connector, Setup, SetupError},
     contract::Account,
     failure::Failure,
@@ -102,9 +102,9 @@ impl Authorizer for Consenting {
         tokens: &TokenSet,
         now: DateTime<Utc>,
         deadline: Deadline,
-    ) -> Result<TokenSet, Failure> {
+    ) -> Result<Refreshed, Failure> {
         let issued = self.oauth.refresh(tokens, deadline).await?;
-        Ok(issued.into_set(now, &SCOPES, Some(tokens)))
+        Ok(issued.into_set(now, &SCOPES, Some(tokens)).into())
     }
 
     async fn revoke(

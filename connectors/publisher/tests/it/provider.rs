@@ -119,7 +119,7 @@ impl World {
         let now = self.server.clock().now();
         let account = account();
         let refreshed = self.authorizer().refresh(&account, tokens, now, soon());
-        refreshed.await
+        refreshed.await.map(|refreshed| refreshed.tokens)
     }
 
     pub(crate) fn is_live(&self, tokens: &TokenSet) -> bool {

@@ -3,7 +3,9 @@
 use super::liar::Lie;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use publisher::{Account, Authorizer, Class, Deadline, Entered, Failure, Form, Grant, TokenSet};
+use publisher::{
+    Account, Authorizer, Class, Deadline, Entered, Failure, Form, Grant, Refreshed, TokenSet,
+};
 use std::sync::Arc;
 
 pub(super) struct Accounts {
@@ -32,9 +34,9 @@ impl Authorizer for Accounts {
         tokens: &TokenSet,
         now: DateTime<Utc>,
         deadline: Deadline,
-    ) -> Result<TokenSet, Failure> {
+    ) -> Result<Refreshed, Failure> {
         if self.lie == Lie::KeepsTheOldToken {
-            return Ok(tokens.clone());
+            return Ok(tokens.clone().into());
         }
         match self.honest.refresh(account, tokens, now, deadline).await {
             Err(_) if self.lie == Lie::RefreshesTwice => {

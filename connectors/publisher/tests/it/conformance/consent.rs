@@ -11,8 +11,8 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use publisher::{
-    Account, Authorizer, Connector, Consent, Deadline, Entered, Failure, Form, Grant, Setup, Start,
-    TokenSet,
+    Account, Authorizer, Connector, Consent, Deadline, Entered, Failure, Form, Grant, Refreshed,
+    Setup, Start, TokenSet,
     conformance::{Broken, Subject, Verdict, check},
     fake::{Entry, FakeKit, FakePlatform},
     toys::{self, ToyPlatform, ToyTimes},
@@ -112,7 +112,7 @@ impl Authorizer for ByConsent {
         tokens: &TokenSet,
         now: DateTime<Utc>,
         deadline: Deadline,
-    ) -> Result<TokenSet, Failure> {
+    ) -> Result<Refreshed, Failure> {
         self.honest.refresh(account, tokens, now, deadline).await
     }
 
