@@ -124,6 +124,7 @@ async fn attached(
                 .alt_text
                 .clone()
                 .or_else(|| kept.and_then(|old| old.alt_text.clone())),
+            captions: kept.map_or_else(Vec::new, |old| old.captions.clone()),
         }
     });
     Ok(media.collect())

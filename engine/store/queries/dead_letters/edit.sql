@@ -69,12 +69,12 @@ told as (
   returning p.id, p.platform, p.account, p.profile, p.scheduled_at
 ),
 attached as (
-  insert into post_media (org, post, position, media, kind, alt_text)
-  select $1, g.id, (m.n - 1)::smallint, m.item ->> 'id', m.item ->> 'kind', m.item ->> 'alt_text'
+  insert into post_media (org, post, position, media, kind, alt_text, captions)
+  select $1, g.id, (m.n - 1)::smallint, m.item ->> 'id', m.item ->> 'kind', m.item ->> 'alt_text', m.item -> 'captions'
     from judged g, change c
    cross join lateral jsonb_array_elements(c.media) with ordinality as m (item, n)
   on conflict (org, post, in_options, position) do update
-     set media = excluded.media, kind = excluded.kind, alt_text = excluded.alt_text
+     set media = excluded.media, kind = excluded.kind, alt_text = excluded.alt_text, captions = excluded.captions
 ),
 detached as (
   delete from post_media pm

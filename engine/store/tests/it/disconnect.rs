@@ -7,7 +7,7 @@ use publisher::Warning;
 use publisher::id::{AccountId, ApiKeyId, DeadLetterId, PostId};
 use serde_json::{Value, json};
 use std::time::Duration;
-use store::queue::{Accepted, Claimed, Redrive, Refusal, Requeue};
+use store::queue::{Accepted, Claimed, FreshTokens, Redrive, Refusal, Requeue};
 use store::{Disconnect, Ended, LastWords};
 
 pub(crate) fn words() -> LastWords {
@@ -181,7 +181,15 @@ async fn a_refresh_that_comes_back_stores_no_token() {
     assert!(!shop.settle(revoked(&refresh, 1), shop.at(3)).await);
     let rescued = shop
         .store
-        .replace_tokens(shop.org, account, 1, b"fresh", None)
+        .replace_tokens(FreshTokens {
+            org: shop.org,
+            account,
+            expected: 1,
+            sealed: b"fresh",
+            expires_at: None,
+            profile: None,
+            host: None,
+        })
         .await;
     assert!(!rescued.unwrap());
     let planned = shop

@@ -32,6 +32,7 @@ async fn edit_of(shop: &Shop, job: &Claimed) -> EditLetter {
                 id: "med_0000000000000000000000".to_owned(),
                 kind: "image".to_owned(),
                 alt_text: Some("a dot".to_owned()),
+                captions: vec![],
             }]),
             warnings: Some(Vec::new()),
             parts: Some(2),
