@@ -105,6 +105,16 @@ impl Output {
         self.line(format_args!("{label}{text}"))
     }
 
+    /// Prints a line; one that is too wide is a label, and below it the text.
+    pub(crate) fn entry(self, label: &str, text: &str) -> anyhow::Result<()> {
+        let line = format!("{label} {text}");
+        if line.width() <= usize::from(self.columns) {
+            return self.line(line);
+        }
+        self.line(label)?;
+        self.indented(4, text)
+    }
+
     /// Prints a heading over what follows.
     pub(crate) fn heading(self, heading: impl Display) -> anyhow::Result<()> {
         self.line(format_args!("\n{HEADING}{heading}{HEADING:#}"))

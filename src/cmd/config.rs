@@ -2,7 +2,7 @@
 
 use crate::{
     cli::ConfigVerb,
-    config::{self, Config, Problem, Problems},
+    config::{self, Config, Effective, Problem, Problems},
     exit::Exit,
     output::Output,
 };
@@ -56,7 +56,14 @@ fn check(config: &Config, problems: Vec<Problem>, output: Output) -> anyhow::Res
         None => "there is no configuration file".to_owned(),
     })?;
     for setting in config.effective() {
-        output.line(setting)?;
+        entry(setting, output)?;
     }
     Ok(Exit::Done)
+}
+
+/// A setting with its value and where that was written.
+pub(crate) fn entry(setting: &Effective, output: Output) -> anyhow::Result<()> {
+    let name = setting.key.unwrap_or(setting.variable);
+    let value = format!("{}  ({})", setting.value, setting.source);
+    output.entry(&format!("{name} ="), &value)
 }

@@ -86,7 +86,7 @@ pub(crate) async fn run(
 
 fn print(report: &Report, output: Output) -> anyhow::Result<()> {
     for setting in &report.config {
-        output.faint(setting)?;
+        super::config::entry(setting, output)?;
     }
     output.line("")?;
     for check in &report.checks {

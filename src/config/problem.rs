@@ -93,10 +93,3 @@ pub(crate) struct Effective {
     /// Where that was written.
     pub(crate) source: Source,
 }
-
-impl fmt::Display for Effective {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.key.unwrap_or(self.variable);
-        write!(f, "{name} = {}  ({})", self.value, self.source)
-    }
-}

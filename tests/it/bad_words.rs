@@ -61,7 +61,7 @@ async fn ids_that_cannot_be_or_are_nobodys_are_refused() {
         (
             buckets,
             "no account id",
-            "postrider buckets list",
+            "postrider accounts list",
             "there is no account",
         ),
     ];

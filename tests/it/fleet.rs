@@ -100,7 +100,13 @@ impl Fleet {
             ..HttpConfig::default()
         })
         .unwrap();
-        let addresses = [("bluesky", pds_server.url()), ("toys", toys.url())];
+        let bluesky = pds_server.url();
+        let addresses = [
+            ("bluesky", bluesky.clone()),
+            ("bluesky.plc", bluesky.clone()),
+            ("bluesky.video", bluesky),
+            ("toys", toys.url()),
+        ];
         let setup = Setup {
             addresses: addresses.map(|(name, url)| (name.to_owned(), url)).into(),
             durations: times

@@ -210,7 +210,7 @@ async fn the_installation_is_looked_at() {
     let doctor = shows(
         &desk,
         "doctor --invariants",
-        &["all hold", "connectors", "POSTRIDER_MASTER_KEY=k1 (hidden)"],
+        &["all hold", "connectors", "vault.master_key = k1 (hidden)"],
     )
     .await;
     assert!(!doctor.contains("AAECAw"), "{doctor}");

@@ -90,6 +90,8 @@ fn words() -> Vec<Case> {
 fn files() -> Vec<Case> {
     let image =
         |bytes: usize| json!({ "kind": "image", "bytesBase64": STANDARD.encode(png(bytes)) });
+    let moving = [b"GIF89a".to_vec(), vec![0; 2_000_000]].concat();
+    let moving = json!({ "kind": "image", "bytesBase64": STANDARD.encode(moving) });
     let library = |id: &str| json!({ "media": [{ "kind": "image", "mediaId": id }] });
     vec![
         (
@@ -113,7 +115,7 @@ fn files() -> Vec<Case> {
             "bluesky.media.count_max",
         ),
         (
-            json!({ "media": [image(2_000_001)] }),
+            json!({ "media": [moving] }),
             "preflight_failed",
             "bluesky.media.image_size_max",
         ),

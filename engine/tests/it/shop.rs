@@ -42,7 +42,7 @@ pub(crate) fn toy_times() -> ToyTimes {
 /// A worker's configuration with a short lease.
 pub(crate) fn quick() -> RuntimeConfig {
     RuntimeConfig {
-        lease: Duration::from_secs(3),
+        lease: Duration::from_secs(5),
         poll: Duration::from_millis(200),
         ..RuntimeConfig::default()
     }
