@@ -266,6 +266,12 @@ async fn a_request_that_is_read_after_the_worker_beside_it_has_ended_is_answered
     wire.send(head(line, &asked.key, "application/json", body.len()))
         .await;
     wire.send(first).await;
+    // Connections are accepted in order: when a later one was answered, ours is not in the line of a closing listener.
+    let mut later = Wire::open(&asked.address).await;
+    later
+        .send("GET /health HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+        .await;
+    assert!(later.rest().await.contains(" 200 "));
     asked.process.signal(Signal::TERM);
     refuses(&asked.address).await;
     fleet

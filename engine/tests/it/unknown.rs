@@ -185,6 +185,11 @@ async fn looks_that_fail_are_no_verdict_and_after_thirty_of_them_a_person_is_ask
         .faults()
         .arm("GET /toy_list/ada/posts", broken, 1000);
     let batch = shop.accept(&account, "who knows").await;
+    // Time passes only from here on: before its send, the post would expire.
+    until("a send", async || {
+        (shop.sent("who knows").0 == 1).then_some(())
+    })
+    .await;
     let post = shop.result_in_time(batch, Duration::from_mins(6)).await;
     assert_eq!(post.shown, "failed", "{post:?}");
     let letter = shop.letter(post.id).await;
